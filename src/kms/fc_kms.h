@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_kms.h
+ *		The provider interface: how a worker wraps and unwraps root secrets.
+ *
+ * A provider does no network I/O.  It turns a call into steps: each step ends
+ * either with the call done or with a request for the transport, which the
+ * worker carries out while it goes on serving its latch (design section 6),
+ * handing the answer to the next step.  A provider that needs several round
+ * trips (log in, then decrypt; try the next address) asks several times.  So
+ * a network provider with long waits, retries and token renewal fits the same
+ * interface as `local`, which finishes in its first step.
+ *
+ * Providers run only in their own worker process, one call at a time or many:
+ * all state of a call is in FcKmsCall, all state of a provider (tokens) in
+ * its instance.  Nothing here throws, logs or allocates from PostgreSQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_KMS_H
+#define FC_KMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fc_limits.h"
+#include "base/fc_secret.h"
+#include "base/fc_status.h"
+
+/* One option of a provider's section, as read from the provider file. */
+typedef struct FcKmsOption
+{
+	const char *name;			/* "address" */
+	const char *value;
+	int			line;			/* in the file */
+} FcKmsOption;
+
+typedef struct FcKmsConfig
+{
+	const char *provider;		/* the section's name */
+	const FcKmsOption *options;
+	size_t		noptions;
+	const char *data_directory; /* key files inside it are refused */
+} FcKmsConfig;
+
+/* What went wrong, for the views, the log and SQL; no secrets in it. */
+typedef struct FcKmsError
+{
+	FcStatus	status;			/* FC_OK or FC_ERR_KMS_* */
+	int			line;			/* of the provider file, 0 if not about it */
+	int			retry_after_ms; /* what the KMS asked for, 0 if nothing */
+	char		message[FC_KMS_MESSAGE_MAX];
+} FcKmsError;
+
+typedef enum FcKmsOp
+{
+	FC_KMS_WRAP,				/* secret -> blob */
+	FC_KMS_UNWRAP,				/* blob -> secret */
+	FC_KMS_CHECK				/* reach the KMS and the key, change nothing */
+} FcKmsOp;
+
+typedef enum FcKmsStep
+{
+	FC_KMS_DONE,				/* call->error says how it ended */
+	FC_KMS_WANT_HTTP			/* carry out call->http, then resume */
+} FcKmsStep;
+
+/*
+ * One exchange for the HTTP transport.  The provider owns the strings, which
+ * stay valid until the next step; buffers that held secrets are wiped by the
+ * provider.
+ */
+typedef struct FcKmsHttp
+{
+	const char *method;			/* "POST" */
+	const char *url;
+	const char *const *headers; /* "Name: value", NULL-terminated */
+	const char *body;
+	size_t		body_len;
+
+	/* filled in by the transport */
+	FcStatus	transport;		/* FC_OK, FC_ERR_KMS_RETRY, FC_ERR_KMS_CONFIG */
+	char		transport_error[FC_KMS_MESSAGE_MAX];
+	int			status;			/* HTTP status */
+	int			retry_after_ms;
+	const char *answer;			/* capped; owned and wiped by the transport */
+	size_t		answer_len;
+	const char *location;		/* of a 307, or NULL */
+} FcKmsHttp;
+
+typedef struct FcKmsCall
+{
+	FcKmsOp		op;
+	const char *kms_key;		/* reference of the KMS key */
+	const char *context;		/* AAD, from fc_context_text */
+	bool		fresh_login;	/* confirm a denial: do not reuse a session */
+
+	FcSecret	secret;			/* in for WRAP, out for UNWRAP; caller wipes */
+	uint8_t		blob[FC_KMS_BLOB_MAX];	/* out for WRAP, in for UNWRAP */
+	size_t		blob_len;
+
+	FcKmsHttp	http;
+	FcKmsError	error;			/* set when a step returns FC_KMS_DONE */
+	void	   *state;			/* the provider's, freed by its finish */
+} FcKmsCall;
+
+typedef struct FcKmsInstance FcKmsInstance;
+
+typedef struct FcKmsProvider
+{
+	const char *type;			/* "local" */
+
+	/* Names of the options it knows beyond the common ones, NULL-terminated. */
+	const char *const *options;
+
+	/*
+	 * Check the options and make an instance.  On failure *error names the
+	 * option's line.  Must not contact anything.
+	 */
+	FcStatus	(*configure) (const FcKmsConfig *config, FcKmsInstance **instance,
+							  FcKmsError *error);
+	void		(*destroy) (FcKmsInstance *instance);
+
+	/* KMS key that create_key uses when none is named; never NULL. */
+	const char *(*default_key) (const FcKmsInstance *instance);
+
+	/* First step of a call, and the step after call->http was carried out. */
+	FcKmsStep	(*begin) (FcKmsInstance *instance, FcKmsCall *call);
+	FcKmsStep	(*resume) (FcKmsInstance *instance, FcKmsCall *call);
+
+	/* Free and wipe what the call holds; also after an abandoned call. */
+	void		(*finish) (FcKmsInstance *instance, FcKmsCall *call);
+} FcKmsProvider;
+
+/* Find a provider type; NULL if unknown. */
+extern const FcKmsProvider *fc_kms_find(const char *type);
+
+/* Value of an option, or NULL; *line (may be NULL) gets where it stands. */
+extern const char *fc_kms_option(const FcKmsConfig *config, const char *name, int *line);
+
+/* Set error from status, line and a printf format (no secrets in it). */
+extern FcStatus fc_kms_fail(FcKmsError *error, FcStatus status, int line,
+							const char *fmt,...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * fc_kms_key_allowed
+ *		Does the comma-separated list of patterns (* matches any characters)
+ *		allow this KMS key?  Providers wrap and unwrap only with such keys.
+ */
+extern bool fc_kms_key_allowed(const char *patterns, const char *kms_key);
+
+#endif							/* FC_KMS_H */

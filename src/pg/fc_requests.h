@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_requests.h
+ *		Requests from backends to workers that are not cache misses: make a
+ *		new wrapped key, check a provider.
+ *
+ * A request is a slot in shared memory with a condition variable.  The root
+ * secret of a new key never leaves the worker: the answer holds the wrapped
+ * blob, the KMS key and the check value only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_REQUESTS_H
+#define FC_REQUESTS_H
+
+#include "postgres.h"
+
+#include "base/fc_limits.h"
+#include "base/fc_status.h"
+#include "crypto/fc_keys.h"
+
+#define FC_REQUEST_SLOTS 64
+
+typedef enum FcRequestKind
+{
+	FC_REQUEST_CREATE,			/* new root secret, wrapped, unwrapped again, compared */
+	FC_REQUEST_CHECK			/* resolve, authenticate, wrap, unwrap, compare */
+} FcRequestKind;
+
+#define FC_CHECK_STEPS_MAX 8
+
+typedef struct FcCheckStep
+{
+	char		step[32];
+	bool		ok;
+	int			millis;
+	char		detail[FC_KMS_MESSAGE_MAX];
+} FcCheckStep;
+
+typedef struct FcRequest
+{
+	FcRequestKind kind;
+	Oid			database;
+	FcKeyContext context;		/* for CREATE */
+	char		provider[FC_KMS_NAME_MAX];
+	char		kms_key[FC_KMS_KEY_MAX];	/* "" = the provider's default */
+} FcRequest;
+
+typedef struct FcAnswer
+{
+	FcStatus	status;			/* FC_OK or FC_ERR_KMS_* */
+	char		message[FC_KMS_MESSAGE_MAX];
+	char		kms_key[FC_KMS_KEY_MAX];
+	uint8		kcv[FC_KCV_BYTES];
+	int			blob_len;
+	uint8		blob[FC_KMS_BLOB_MAX];
+	int			nsteps;			/* for CHECK */
+	FcCheckStep steps[FC_CHECK_STEPS_MAX];
+} FcAnswer;
+
+extern Size fc_requests_shmem_size(void);
+extern void fc_requests_shmem_init(bool found);
+
+/*
+ * fc_request_run
+ *		Hand the request to the provider's worker and wait, interruptibly, at
+ *		most timeout_ms.  A time-out is an answer with FC_ERR_KMS_RETRY.  On
+ *		cancel the request is given up; the worker drops its answer.
+ */
+extern void fc_request_run(const FcRequest *request, int timeout_ms, FcAnswer *answer);
+
+/* For workers: take the next request of this provider; false if none. */
+extern bool fc_request_take(const char *provider, int *slot, uint64 *ticket, FcRequest *request);
+extern void fc_request_answer(int slot, uint64 ticket, const FcAnswer *answer);
+
+/* A worker is gone: fail what it had taken. */
+extern void fc_requests_abandon(const char *provider);
+
+#endif							/* FC_REQUESTS_H */
