@@ -42,12 +42,6 @@ extern void fc_broker_open_key(const FcValue *value, FcSecret *key);
 extern FcAccess fc_broker_try_open_key(const FcValue *value, FcSecret *key);
 
 /*
- * Master key that the value stands under, without any privilege check: for
- * rewrap, which shows nobody anything.
- */
-extern void fc_broker_rewrap_key(const FcValue *value, FcSecret *key);
-
-/*
  * Key to write under: the active version of the key with this 28-bit prefix
  * (privilege encrypt).  *context says which it is.  name_hint is for the
  * error when no key has the prefix; may be NULL.

@@ -24,6 +24,9 @@ extern void fc_report_denied(const char *key, const char *privilege) pg_attribut
 /* No key of that name in this database: 42704. */
 extern void fc_report_unknown_key(const char *key) pg_attribute_noreturn();
 
+/* A column names a key, by its 28-bit prefix, that nobody has made yet: 42704. */
+extern void fc_report_unknown_prefix(uint32 prefix) pg_attribute_noreturn();
+
 /*
  * The value names a key that this database's keyring does not hold (55000,
  * hint: import or restore the key tables).  key_id_hex has 12 digits.
