@@ -31,7 +31,9 @@
  *		Fetch AES-256-ECB, AES-256-GCM, SHA-256, HMAC (and with fips also
  *		AES-256-WRAP) with the property query "fips=yes" if fips is true.
  *		FC_ERR_FIPS if fips is asked for and no FIPS provider offers them.
- *		Idempotent.
+ *		Idempotent.  The FIPS provider must be activated by openssl.cnf; it is
+ *		not loaded from here.  Every other function below, fc_random apart,
+ *		fails with FC_ERR_CRYPTO until this succeeded.
  */
 extern FcStatus fc_crypto_init(bool fips) FC_CHECK_RESULT;
 
@@ -78,6 +80,7 @@ extern FcStatus fc_gcm_open(const FcSecret *key,
 /*
  * XAES-256-GCM key derivation (C2SP XAES-256-GCM): the AES-256-GCM key for
  * the first 12 bytes of a 24-byte nonce; the last 12 are the GCM nonce.
+ * FC_ERR_FIPS in FIPS mode: the derivation would be outside the module.
  */
 extern FcStatus fc_xaes_derive(const FcSecret *key, const uint8_t nonce[12],
 							   FcSecret *derived) FC_CHECK_RESULT;

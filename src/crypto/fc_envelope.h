@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fc_b64.h"
 #include "base/fc_secret.h"
 #include "base/fc_status.h"
 #include "crypto/fc_format.h"
@@ -40,7 +41,7 @@ typedef struct FcValue
  * fc_value_parse
  *		Only the header and the lengths; authenticity is fc_value_open's.
  *		FC_ERR_TRUNCATED, FC_ERR_SUITE, FC_ERR_FLAGS, FC_ERR_MODE,
- *		FC_ERR_TOO_LONG.  version 0 is FC_ERR_TRUNCATED's sibling FC_ERR_SUITE.
+ *		FC_ERR_TOO_LONG.  Version 0 does not exist and is FC_ERR_SUITE.
  */
 extern FcStatus fc_value_parse(const void *data, size_t len,
 							   FcValue *value) FC_CHECK_RESULT;
@@ -67,7 +68,8 @@ extern FcStatus fc_value_seal(const FcKeyContext *ctx, const FcSecret *master,
 /*
  * fc_value_open
  *		Decrypt into out (value->ciphertext_len bytes).  FC_ERR_AUTH, and out
- *		wiped, if anything does not match; never says what.
+ *		wiped, if anything does not match; never says what.  FC_ERR_FIPS for
+ *		suite 2 in FIPS mode.
  */
 extern FcStatus fc_value_open(const FcValue *value, const FcSecret *master,
 							  uint8_t *out) FC_CHECK_RESULT;

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_crypto_private.h
+ *		What the files of crypto/ share among themselves; nobody else
+ *		includes it, unit tests apart.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_CRYPTO_PRIVATE_H
+#define FC_CRYPTO_PRIVATE_H
+
+#include <stdbool.h>
+
+#include <openssl/evp.h>
+
+#include "base/fc_secret.h"
+#include "base/fc_status.h"
+#include "crypto/fc_format.h"
+
+/*
+ * The fetched algorithms: read-only after fc_crypto_init and inherited by
+ * fork.  wrap is set in FIPS mode only.
+ */
+typedef struct FcAlgorithms
+{
+	bool		ready; /* fc_crypto_init succeeded */
+	bool		fips; /* only what the FIPS module offers */
+	const char *properties; /* of every fetch: "fips=yes", or NULL */
+	EVP_CIPHER *ecb; /* AES-256-ECB */
+	EVP_CIPHER *gcm; /* AES-256-GCM */
+	EVP_CIPHER *wrap; /* AES-256-WRAP */
+	EVP_MD     *sha256;
+	EVP_MAC    *hmac;
+} FcAlgorithms;
+
+extern FcAlgorithms fc_algorithms;
+
+/* A key of zeros, with which contexts are re-keyed. */
+extern const FcSecret fc_zero_key;
+
+/* Clear OpenSSL's error queue and return the status given. */
+extern FcStatus fc_openssl_failed(FcStatus status);
+
+/*
+ * The AES-256-ECB context for one direction, keyed; NULL if the library
+ * fails.  Whoever takes it gives it back with fc_ecb_release, which re-keys
+ * it with zeros, and reports a failure of that (the context is then freed,
+ * which wipes it too).
+ */
+extern EVP_CIPHER_CTX *fc_ecb_take(const FcSecret *key, bool encrypt);
+extern bool fc_ecb_release(bool encrypt);
+
+/*
+ * Whole blocks through such a context, in its direction; out may equal in.
+ * EVP_Cipher and not EVP_CipherUpdate: it knows nothing of padding, which
+ * otherwise has to be turned off again, by a parameter look-up of 100 ns, at
+ * every re-keying.
+ */
+static inline bool
+fc_ecb_blocks(EVP_CIPHER_CTX *ctx, uint8_t *out, const uint8_t *in, size_t len)
+{
+	return EVP_Cipher(ctx, out, in, (unsigned int) len) == (int) len;
+}
+
+/*
+ * fc_kw_wrap and fc_kw_unwrap without the final fc_stack_wipe, for callers
+ * that end with one themselves.
+ */
+extern FcStatus fc_kw_wrap_raw(const FcSecret *kek, const FcSecret *key,
+							   uint8_t out[FC_WRAPPED_BYTES]) FC_CHECK_RESULT;
+extern FcStatus fc_kw_unwrap_raw(const FcSecret *kek,
+								 const uint8_t wrapped[FC_WRAPPED_BYTES],
+								 FcSecret *key) FC_CHECK_RESULT;
+
+/* Re-key the GCM context if it was used since the last call. */
+extern void fc_gcm_forget(void);
+
+/* Free this file's contexts, when fc_crypto_init changes its mind. */
+extern void fc_ecb_discard(void);
+extern void fc_kw_discard(void);
+extern void fc_gcm_discard(void);
+extern void fc_random_discard(void);
+
+#endif /* FC_CRYPTO_PRIVATE_H */
