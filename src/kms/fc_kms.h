@@ -36,6 +36,10 @@ typedef struct FcKmsOption
 	int			line;			/* in the file */
 } FcKmsOption;
 
+/*
+ * A section.  Everything here is valid during configure only: an instance
+ * copies what it keeps.
+ */
 typedef struct FcKmsConfig
 {
 	const char *provider;		/* the section's name */
@@ -133,11 +137,50 @@ typedef struct FcKmsProvider
 	void		(*finish) (FcKmsInstance *instance, FcKmsCall *call);
 } FcKmsProvider;
 
+/*
+ * The HTTP transport: what carries out FcKmsCall.http.  It never waits: the
+ * worker waits on its descriptor together with its latch.
+ */
+typedef struct FcKmsTransport
+{
+	/* Begin an exchange; `http` stays put until finished or cancelled. */
+	void		(*start) (FcKmsHttp *http, int timeout_ms);
+
+	/* Descriptor that is readable when there is work; -1 if nothing is open. */
+	int			(*descriptor) (void);
+
+	/* Milliseconds until the transport must be run at the latest; -1 = none. */
+	long		(*timeout) (void);
+
+	/* Do what can be done without waiting. */
+	void		(*run) (void);
+
+	/* Has this exchange ended (its results are then filled in)? */
+	bool		(*finished) (const FcKmsHttp *http);
+
+	/*
+	 * Drop an exchange, or release and wipe the answer of a finished one; the
+	 * worker calls it after the step that read the answer.  Touches only what
+	 * the transport filled in: the next exchange may already be prepared.
+	 */
+	void		(*release) (FcKmsHttp *http);
+} FcKmsTransport;
+
+/* The transport linked into this build; NULL if none. */
+extern const FcKmsTransport *fc_kms_transport(void);
+
 /* Find a provider type; NULL if unknown. */
 extern const FcKmsProvider *fc_kms_find(const char *type);
 
 /* Value of an option, or NULL; *line (may be NULL) gets where it stands. */
 extern const char *fc_kms_option(const FcKmsConfig *config, const char *name, int *line);
+
+/*
+ * First option that neither every provider has (type, key, keys, databases,
+ * timeout: the worker's business) nor this type; NULL if all are known.
+ */
+extern const FcKmsOption *fc_kms_unknown_option(const FcKmsConfig *config,
+												const FcKmsProvider *provider);
 
 /* Set error from status, line and a printf format (no secrets in it). */
 extern FcStatus fc_kms_fail(FcKmsError *error, FcStatus status, int line,
@@ -149,5 +192,8 @@ extern FcStatus fc_kms_fail(FcKmsError *error, FcStatus status, int line,
  *		allow this KMS key?  Providers wrap and unwrap only with such keys.
  */
 extern bool fc_kms_key_allowed(const char *patterns, const char *kms_key);
+
+/* The provider types, one file each. */
+extern const FcKmsProvider fc_kms_local;
 
 #endif							/* FC_KMS_H */

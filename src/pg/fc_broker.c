@@ -279,6 +279,14 @@ resolve(const Want *want, FcKeySource *source, Problem *problem)
 		return problem->access = FC_ACCESS_STATE;
 	}
 
+	/* of several identities with one name, imported ones only open */
+	if (want->kind == WANT_SEAL && !key->writes)
+	{
+		problem->version = 0;
+		problem->state = "imported and only opens values";
+		return problem->access = FC_ACCESS_STATE;
+	}
+
 	version = want->kind == WANT_OPEN ?
 			  fc_keyring_version(key, purpose, want->version) :
 			  fc_keyring_active(key, purpose);

@@ -29,6 +29,11 @@
 #include "nodes/miscnodes.h"
 #endif
 
+/* Since 18 pg_noreturn stands in front; the attribute can stay behind. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
 #if PG_VERSION_NUM < 170000
 #define AmAutoVacuumWorkerProcess() IsAutoVacuumWorkerProcess()
 #endif
@@ -55,5 +60,77 @@ fc_current_lxid(void)
 	return MyProc->lxid;
 #endif
 }
+
+/* ParseConfigFp lives in conffiles.h since 16. */
+#include "utils/guc.h"
+#if PG_VERSION_NUM >= 160000
+#include "utils/conffiles.h"
+#endif
+
+/* Index of this process in ProcGlobal->allProcs; only where MyProc is set. */
+static inline int
+fc_my_procno(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
+/* Ownership by class: one function since 16. */
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "utils/acl.h"
+static inline bool
+fc_ownercheck(Oid classid, Oid objectid, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(classid, objectid, role);
+#else
+	if (classid == DatabaseRelationId)
+		return pg_database_ownercheck(objectid, role);
+	Assert(classid == ExtensionRelationId);
+	return pg_extension_ownercheck(objectid, role);
+#endif
+}
+
+/* ANALYZE: the target left the attribute's row in 17; the delay takes an argument since 18. */
+#if PG_VERSION_NUM >= 170000
+#define FC_STATS_TARGET(stats) ((stats)->attstattarget)
+#else
+#define FC_STATS_TARGET(stats) ((stats)->attr->attstattarget)
+#endif
+#if PG_VERSION_NUM >= 180000
+#define fc_vacuum_delay_point() vacuum_delay_point(true)
+#else
+#define fc_vacuum_delay_point() vacuum_delay_point()
+#endif
+
+/*
+ * The ExecutorRun hook lost execute_once in 18.  FC_EXECUTOR_RUN_SERIAL, in a
+ * hook, makes the run do without parallel workers.
+ */
+#if PG_VERSION_NUM >= 180000
+#define FC_EXECUTOR_RUN_PARAMS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define FC_EXECUTOR_RUN_ARGS queryDesc, direction, count
+#define FC_EXECUTOR_RUN_SERIAL() (queryDesc->already_executed = true)
+#else
+#define FC_EXECUTOR_RUN_PARAMS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define FC_EXECUTOR_RUN_ARGS queryDesc, direction, count, execute_once
+#define FC_EXECUTOR_RUN_SERIAL() (execute_once = false)
+#endif
+
+/* CastCreate of an I/O cast without functions of its own. */
+#if PG_VERSION_NUM >= 160000
+#define fc_cast_create_inout(source, target, context, behavior) \
+	CastCreate(source, target, InvalidOid, InvalidOid, InvalidOid, \
+			   context, COERCION_METHOD_INOUT, behavior)
+#else
+#define fc_cast_create_inout(source, target, context, behavior) \
+	CastCreate(source, target, InvalidOid, context, COERCION_METHOD_INOUT, behavior)
+#endif
 
 #endif							/* FC_COMPAT_H */

@@ -50,6 +50,8 @@ typedef struct FcKeyIdentity
 typedef struct FcKeySource
 {
 	FcKeyIdentity id;
+	char		dbname[NAMEDATALEN];	/* for the option `databases`; the worker
+										 * has no catalog to ask */
 	char		provider[FC_KMS_NAME_MAX];
 	char		kms_key[FC_KMS_KEY_MAX];
 	uint8		kcv[FC_KCV_BYTES];
@@ -145,8 +147,26 @@ extern void fc_keycache_publish(const FcKeyJob *job, const FcSecret *key);
 extern bool fc_keycache_fail(const FcKeyJob *job, FcStatus status, const char *message,
 							 int retry_after_ms);
 
-/* Wipe slots past cache_max_age; a worker calls it every turn. */
+/*
+ * Wipe slots past cache_max_age and forget failed ones that nobody asked for
+ * in ten minutes.  A worker calls it every turn; the launcher with NULL, for
+ * the slots of providers that have no worker any more.
+ */
 extern void fc_keycache_expire(const char *provider);
+
+/*
+ * fc_keycache_abandon
+ *		A worker of this provider is gone: what it was running may be run
+ *		again, and its answers no longer count.  At worker start and exit.
+ */
+extern void fc_keycache_abandon(const char *provider);
+
+/*
+ * fc_keycache_hurry
+ *		The provider's configuration was (re)loaded: try failed and withdrawn
+ *		slots now, and re-authorise the valid ones within ten seconds.
+ */
+extern void fc_keycache_hurry(const char *provider);
 
 /* One row of the view fieldcrypt.cache; no secrets. */
 typedef struct FcSlotInfo

@@ -72,6 +72,18 @@ extern const FcKeyVersion *fc_keyring_version(const FcKey *key, uint8 purpose, u
 extern const FcKeyVersion *fc_keyring_active(const FcKey *key, uint8 purpose);
 
 /*
+ * Highest version number the key ever had for the purpose, whatever became of
+ * it; 0 if none.
+ */
+extern uint16 fc_keyring_last_version(const FcKey *key, uint8 purpose);
+
+/* Every identity of a name, destroyed ones too; palloc'd, returns how many. */
+extern int	fc_keyring_ids(const char *name, FcKeyId **ids);
+
+/* Name of this database, for FcKeySource and FcRequest. */
+extern void fc_keyring_dbname(char out[NAMEDATALEN]);
+
+/*
  * fc_keyring_permits
  *		Does role hold the privilege on the key: a grant whose role OID and
  *		name still belong together, to PUBLIC or to a role that `role` is a

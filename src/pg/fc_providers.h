@@ -63,4 +63,94 @@ extern void fc_providers_wake(const char *name);
  */
 extern void fc_providers_file_problem(char out[FC_KMS_MESSAGE_MAX]);
 
+/*
+ * fc_providers_require
+ *		Is there such a provider?  Right after a start it waits for the
+ *		launcher's first reading of the file, at most timeout_ms,
+ *		interruptibly.  False with the reason in message.
+ */
+extern bool fc_providers_require(const char *name, int timeout_ms,
+								 char message[FC_KMS_MESSAGE_MAX]);
+
+/*----------
+ * For the launcher.
+ *----------
+ */
+
+/* One line of the provider file: `<provider>.<name> = '<value>'`. */
+typedef struct FcProviderOption
+{
+	const char *name;
+	const char *value;
+	const char *file;			/* differs from the main file's in an include */
+	int			line;
+} FcProviderOption;
+
+typedef struct FcProviderSection
+{
+	char		name[FC_KMS_NAME_MAX];
+	const char *type;			/* "" if missing */
+	const char *file;			/* where the section begins */
+	int			line;
+	int			noptions;
+	FcProviderOption *options;
+	const char *problem;		/* what makes it unusable, or NULL */
+} FcProviderSection;
+
+typedef struct FcProviderFile
+{
+	char	   *path;
+	bool		missing;		/* no such file: no providers */
+	const char *problem;		/* why the file as a whole is unusable, or NULL */
+	int			nsections;
+	FcProviderSection sections[FC_PROVIDERS_MAX];
+} FcProviderFile;
+
+/*
+ * fc_provider_file_read
+ *		Parse the file into the current memory context.  Never throws on what
+ *		stands in it and logs nothing: what is wrong with the file is in
+ *		->problem, what is wrong with one provider in its section's, each
+ *		naming file and line.
+ */
+extern FcProviderFile *fc_provider_file_read(const char *path);
+
+/* Section of a provider, or NULL. */
+extern const FcProviderSection *fc_provider_file_section(const FcProviderFile *file,
+														 const char *name);
+
+/*
+ * A message that names file and line of an option; line 0 stands for where
+ * the section begins.
+ */
+extern void fc_provider_file_locate(const FcProviderSection *section, int line,
+									const char *message,
+									char out[FC_KMS_MESSAGE_MAX]);
+
+/* Say what is unwise about where and how the file lies (WARNINGs). */
+extern void fc_provider_file_warn(const char *path);
+
+/*
+ * Make the table match the file (rows keep their counters) and wake those who
+ * wait for the first reading; with a problem of the whole file the rows stay,
+ * except where there is no file.
+ */
+extern void fc_providers_sync(const FcProviderFile *file);
+
+/*----------
+ * For workers: their own row.  All are no-ops once the row is gone.
+ *----------
+ */
+extern void fc_providers_attach(const char *name);
+extern void fc_providers_detach(const char *name);
+extern void fc_providers_configured(const char *name, const char *type,
+									const char *default_key);
+
+/* Set state and message; true if the state or its message changed. */
+extern bool fc_providers_set_state(const char *name, FcProviderState state,
+								   const char *message);
+
+/* Count a KMS call and its result; true if the state changed. */
+extern bool fc_providers_note(const char *name, FcStatus status, const char *message);
+
 #endif							/* FC_PROVIDERS_H */

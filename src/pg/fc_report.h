@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "base/fc_status.h"
+#include "pg/fc_compat.h"
 
 /* The library was loaded but is not in shared_preload_libraries: 55000. */
 extern void fc_report_not_preloaded(void) pg_attribute_noreturn();

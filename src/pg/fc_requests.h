@@ -15,6 +15,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 #include "base/fc_limits.h"
 #include "base/fc_status.h"
 #include "crypto/fc_keys.h"
@@ -41,6 +43,7 @@ typedef struct FcRequest
 {
 	FcRequestKind kind;
 	Oid			database;
+	char		dbname[NAMEDATALEN];	/* for the option `databases` */
 	FcKeyContext context;		/* for CREATE */
 	char		provider[FC_KMS_NAME_MAX];
 	char		kms_key[FC_KMS_KEY_MAX];	/* "" = the provider's default */
@@ -72,6 +75,10 @@ extern void fc_request_run(const FcRequest *request, int timeout_ms, FcAnswer *a
 /* For workers: take the next request of this provider; false if none. */
 extern bool fc_request_take(const char *provider, int *slot, uint64 *ticket, FcRequest *request);
 extern void fc_request_answer(int slot, uint64 ticket, const FcAnswer *answer);
+
+/* Add a row to the answer of a CHECK; its time counts from `started`. */
+extern void fc_answer_step(FcAnswer *answer, TimestampTz started, const char *step,
+						   FcStatus status, const char *detail);
 
 /* A worker is gone: fail what it had taken. */
 extern void fc_requests_abandon(const char *provider);

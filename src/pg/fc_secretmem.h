@@ -40,8 +40,21 @@ typedef struct FcSecretMemInfo
 extern void fc_secretmem_create(int nslots);
 
 extern FcSecret *fc_secretmem_slot(int slot);
+
+/*
+ * fc_secretmem_hash_key
+ *		The 16 bytes of SipHash key.  The launcher asks first and so draws it;
+ *		a process that comes earlier draws it itself, so that nobody ever
+ *		hashes under a key that changes later.  NULL where there is no region
+ *		(library not preloaded).  ERRORs only if the random generator fails.
+ *		Not to be called with an LWLock held, nor in the postmaster.
+ */
 extern uint8 *fc_secretmem_hash_key(void);
+
+/* Overwrite the whole region with zeros, the SipHash key included. */
 extern void fc_secretmem_wipe_all(void);
+
+/* What the region is made of; never NULL ("none" without a region). */
 extern const FcSecretMemInfo *fc_secretmem_info(void);
 
 #endif							/* FC_SECRETMEM_H */

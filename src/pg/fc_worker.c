@@ -1,0 +1,769 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_worker.c
+ *		The worker of one provider: the only kind of process that talks to a
+ *		key management service, and the only file of pg/ that sees kms/.
+ *
+ * A worker has no database.  It reads its own section of the provider file,
+ * makes an instance of the provider's type, and serves two queues: requests
+ * of backends (a new wrapped key, a check) and jobs of the key cache (unwrap,
+ * refresh).  Either becomes a task, and a task is one or several calls of the
+ * provider, one after the other.  A call that wants the network is handed to
+ * the transport and the worker goes on; so many tasks can be under way, and a
+ * slow service delays only what waits for it.
+ *
+ * Secrets: a root secret lives in a task and in its call, both wiped when the
+ * task ends and when the process exits, whatever the reason; a master key
+ * lives on the stack between derivation and publication.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/prctl.h>
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "crypto/fc_crypto.h"
+#include "crypto/fc_keys.h"
+#include "kms/fc_kms.h"
+#include "pg/fc_guc.h"
+#include "pg/fc_keycache.h"
+#include "pg/fc_providers.h"
+#include "pg/fc_requests.h"
+#include "pg/fc_worker.h"
+
+/* Calls in flight at once; more wait in shared memory. */
+#define FC_TASKS_MAX		16
+
+/* The worker looks round this often without being asked to. */
+#define FC_WORKER_NAP_MS	10000
+
+/* AAD of the key that a check wraps; no key in use has this context. */
+#define FC_CHECK_CONTEXT	"fieldcrypt/1 check"
+
+/*
+ * A configured provider.  A reload makes a new one; the old one goes when its
+ * last task has ended.
+ */
+typedef struct FcSetup
+{
+	MemoryContext context;
+	const FcProviderSection *section;	/* for messages that name a line */
+	const FcKmsProvider *provider;
+	FcKmsInstance *instance;
+	const char *key;			/* default KMS key */
+	const char *keys;			/* patterns, or NULL: `key` only */
+	const char *databases;		/* patterns, or NULL: all */
+	int			timeout_ms;
+	int			ntasks;			/* that use it */
+	bool		retired;
+} FcSetup;
+
+typedef enum FcTaskKind
+{
+	FC_TASK_FREE,
+	FC_TASK_UNWRAP,				/* a job of the key cache */
+	FC_TASK_CREATE,				/* FC_REQUEST_CREATE */
+	FC_TASK_CHECK				/* FC_REQUEST_CHECK */
+} FcTaskKind;
+
+typedef struct FcTask
+{
+	FcTaskKind	kind;
+	FcSetup    *setup;
+	bool		in_flight;		/* the transport has call.http */
+	TimestampTz deadline;
+	TimestampTz step_started;
+	char		kms_key[FC_KMS_KEY_MAX];
+	char		context[FC_CONTEXT_TEXT_MAX];
+	FcSecret	root;			/* CREATE, CHECK: what was wrapped */
+	FcKmsCall	call;
+
+	FcKeyJob	job;			/* UNWRAP */
+	int			request_slot;	/* CREATE, CHECK */
+	uint64		request_ticket;
+	FcRequest	request;
+	FcAnswer	answer;
+} FcTask;
+
+static char fc_name[FC_KMS_NAME_MAX];	/* the provider's */
+static FcSetup *fc_setup = NULL;
+static char fc_setup_problem[FC_KMS_MESSAGE_MAX];	/* of the last reading, "" if none */
+static FcTask fc_tasks[FC_TASKS_MAX];
+
+static void worker_exit(int code, Datum arg);
+static long worker_turn(void);
+static void worker_wait(long nap);
+
+static void setup_load(void);
+static void setup_refused(const char *problem, bool in_file);
+static bool setup_make(FcSetup *setup, char *problem);
+static bool setup_configure(FcSetup *setup, char *problem);
+static bool setup_common(FcSetup *setup, const FcKmsConfig *config, char *problem);
+static void setup_locate(const FcSetup *setup, FcKmsError *error);
+static void setup_drop(FcSetup *setup);
+static void setup_probe(void);
+
+static FcStatus task_permitted(const char *dbname, const char *kms_key, char *message);
+static FcTask *task_slot(void);
+static void task_start_job(FcTask *task);
+static void task_start_request(FcTask *task);
+static void task_call(FcTask *task, FcKmsOp op);
+static void task_resume(FcTask *task);
+static void task_advance(FcTask *task, FcKmsStep step);
+static void task_unwrapped(FcTask *task);
+static bool task_made(FcTask *task, FcKmsOp *next);
+static void task_answer(FcTask *task, FcStatus status, const char *message);
+static void task_end(FcTask *task);
+
+/*
+ * Life of the process
+ */
+
+void
+fc_worker_main(Datum arg)
+{
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
+	BackgroundWorkerUnblockSignals();
+
+	/* Root secrets pass through this process: no core files, no ptrace. */
+	(void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+
+	strlcpy(fc_name, MyBgworkerEntry->bgw_extra, sizeof(fc_name));
+	before_shmem_exit(worker_exit, (Datum) 0);
+	fc_requests_abandon(fc_name);
+	fc_keycache_abandon(fc_name);
+	fc_providers_attach(fc_name);
+	setup_load();
+
+	while (!ShutdownRequestPending)
+	{
+		long		nap;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			setup_load();
+		}
+		nap = worker_turn();
+		fc_crypto_statement_end();
+		fc_stack_wipe();
+		if (!ShutdownRequestPending)
+			worker_wait(nap);
+	}
+	proc_exit(0);
+}
+
+/* Runs on errors too: nothing secret and nothing taken is left behind. */
+static void
+worker_exit(int code, Datum arg)
+{
+	fc_wipe(fc_tasks, sizeof(fc_tasks));
+	fc_random_wipe();
+	fc_providers_detach(fc_name);
+	fc_requests_abandon(fc_name);
+	fc_keycache_abandon(fc_name);
+}
+
+/*
+ * Advance what the transport has finished, take new work, and say how long
+ * there is nothing to do.
+ */
+static long
+worker_turn(void)
+{
+	const FcKmsTransport *transport = fc_kms_transport();
+	TimestampTz now = GetCurrentTimestamp();
+	long		nap = FC_WORKER_NAP_MS;
+	long		wait_ms = -1;
+	FcTask	   *task;
+	int			i;
+
+	if (transport != NULL)
+		transport->run();
+	for (i = 0; i < FC_TASKS_MAX; i++)
+	{
+		task = &fc_tasks[i];
+		if (task->kind == FC_TASK_FREE || !task->in_flight)
+			continue;
+		if (now < task->deadline && !transport->finished(&task->call.http))
+			nap = Min(nap, TimestampDifferenceMilliseconds(now, task->deadline));
+		else
+			task_resume(task);
+	}
+
+	fc_keycache_expire(fc_name);
+	while (!ShutdownRequestPending && (task = task_slot()) != NULL)
+	{
+		if (fc_request_take(fc_name, &task->request_slot, &task->request_ticket, &task->request))
+			task_start_request(task);
+		else if (fc_keycache_next_job(fc_name, &task->job, &wait_ms))
+			task_start_job(task);
+		else
+			break;
+	}
+	return wait_ms >= 0 ? Min(nap, wait_ms) : nap;
+}
+
+/* Wait for the latch, and for the transport where there is one at work. */
+static void
+worker_wait(long nap)
+{
+	const FcKmsTransport *transport = fc_kms_transport();
+	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+	pgsocket	sock = PGINVALID_SOCKET;
+
+	if (transport != NULL)
+	{
+		long		timeout = transport->timeout();
+
+		if (timeout >= 0)
+			nap = Min(nap, timeout);
+		sock = transport->descriptor();
+	}
+
+	if (sock == PGINVALID_SOCKET)
+		(void) WaitLatch(MyLatch, events, nap, PG_WAIT_EXTENSION);
+	else
+		(void) WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, sock, nap,
+								 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+/*
+ * Configuration
+ */
+
+/*
+ * Read our section and take it over.  If it cannot be used, a configuration
+ * that worked stays; without one every job and request fails with the reason.
+ */
+static void
+setup_load(void)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "fieldcrypt provider",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	FcSetup    *setup = palloc0(sizeof(FcSetup));
+	char		problem[FC_KMS_MESSAGE_MAX];
+
+	setup->context = context;
+	if (setup_make(setup, problem))
+	{
+		if (fc_setup != NULL)
+		{
+			fc_setup->retired = true;
+			if (fc_setup->ntasks == 0)
+				setup_drop(fc_setup);
+		}
+		fc_setup = setup;
+		fc_setup_problem[0] = '\0';
+		fc_providers_configured(fc_name, setup->provider->type, setup->key);
+		setup_probe();
+		fc_keycache_hurry(fc_name);
+	}
+	else
+	{
+		setup_refused(problem, setup->section != NULL);
+		setup_drop(setup);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Said once per problem, not once per reload.  What is wrong with the file as
+ * a whole the launcher says, and that we are no longer in it means that we
+ * are about to be stopped.
+ */
+static void
+setup_refused(const char *problem, bool in_file)
+{
+	if (strcmp(problem, fc_setup_problem) == 0)
+		return;
+	strlcpy(fc_setup_problem, problem, sizeof(fc_setup_problem));
+
+	if (fc_setup != NULL)
+	{
+		if (in_file)
+			fc_worker_log_refused(fc_name, problem);
+	}
+	else if (fc_providers_set_state(fc_name, FC_PROVIDER_MISCONFIGURED, problem) && in_file)
+		fc_worker_log_state(fc_name);
+}
+
+/* False with *problem set if the section cannot be used. */
+static bool
+setup_make(FcSetup *setup, char *problem)
+{
+	FcProviderFile *file = fc_provider_file_read(fc_guc_provider_path());
+
+	if (file->problem == NULL)
+		setup->section = fc_provider_file_section(file, fc_name);
+	if (file->problem != NULL)
+		strlcpy(problem, file->problem, FC_KMS_MESSAGE_MAX);
+	else if (setup->section == NULL)
+		snprintf(problem, FC_KMS_MESSAGE_MAX, "provider \"%s\" is not in file \"%s\"",
+				 fc_name, file->path);
+	else if (setup->section->problem != NULL)
+		strlcpy(problem, setup->section->problem, FC_KMS_MESSAGE_MAX);
+	else
+		return setup_configure(setup, problem);
+	return false;
+}
+
+static bool
+setup_configure(FcSetup *setup, char *problem)
+{
+	const FcProviderSection *section = setup->section;
+	FcKmsOption *options = palloc(sizeof(FcKmsOption) * section->noptions);
+	const FcKmsOption *unknown;
+	FcKmsConfig config;
+	FcKmsError	error = {0};
+	int			type_line;
+	int			i;
+
+	for (i = 0; i < section->noptions; i++)
+	{
+		options[i].name = section->options[i].name;
+		options[i].value = section->options[i].value;
+		options[i].line = section->options[i].line;
+	}
+	config.provider = section->name;
+	config.options = options;
+	config.noptions = section->noptions;
+	config.data_directory = DataDir;
+
+	(void) fc_kms_option(&config, "type", &type_line);
+	setup->provider = fc_kms_find(section->type);
+	if (setup->provider == NULL)
+	{
+		fc_provider_file_locate(section, type_line,
+								psprintf("unknown provider type \"%s\"", section->type),
+								problem);
+		return false;
+	}
+	unknown = fc_kms_unknown_option(&config, setup->provider);
+	if (unknown != NULL)
+	{
+		fc_provider_file_locate(section, unknown->line,
+								psprintf("unknown option \"%s\" of a provider of type \"%s\"",
+										 unknown->name, section->type), problem);
+		return false;
+	}
+	if (setup->provider->configure(&config, &setup->instance, &error) != FC_OK)
+	{
+		setup->instance = NULL;
+		fc_provider_file_locate(section, error.line, error.message, problem);
+		return false;
+	}
+	return setup_common(setup, &config, problem);
+}
+
+/* The options that every provider has. */
+static bool
+setup_common(FcSetup *setup, const FcKmsConfig *config, char *problem)
+{
+	const FcProviderSection *section = setup->section;
+	int			line;
+	const char *value;
+
+	value = fc_kms_option(config, "key", &line);
+	if (value == NULL || value[0] == '\0')
+		value = setup->provider->default_key(setup->instance);
+	if (strlen(value) >= FC_KMS_KEY_MAX)
+	{
+		fc_provider_file_locate(section, line, "value of option \"key\" is too long", problem);
+		return false;
+	}
+	setup->key = pstrdup(value);
+
+	value = fc_kms_option(config, "keys", NULL);
+	setup->keys = value ? pstrdup(value) : NULL;
+	value = fc_kms_option(config, "databases", NULL);
+	setup->databases = value ? pstrdup(value) : NULL;
+
+	setup->timeout_ms = fc_guc_kms_timeout;
+	value = fc_kms_option(config, "timeout", &line);
+	if (value != NULL &&
+		(!parse_int(value, &setup->timeout_ms, GUC_UNIT_MS, NULL) ||
+		 setup->timeout_ms <= 0))
+	{
+		fc_provider_file_locate(section, line,
+								psprintf("\"%s\" is not a time for option \"timeout\" (for example \"5s\")",
+										 value), problem);
+		return false;
+	}
+	return true;
+}
+
+static void
+setup_drop(FcSetup *setup)
+{
+	if (setup->instance != NULL)
+		setup->provider->destroy(setup->instance);
+	MemoryContextDelete(setup->context);
+}
+
+/* Have an error that is about the provider file name the place in it. */
+static void
+setup_locate(const FcSetup *setup, FcKmsError *error)
+{
+	char		text[FC_KMS_MESSAGE_MAX];
+
+	if (error->status == FC_OK || error->line == 0)
+		return;
+	fc_provider_file_locate(setup->section, error->line, error->message, text);
+	strlcpy(error->message, text, sizeof(error->message));
+}
+
+/*
+ * What can be found out without a network is found out at once, so that a
+ * missing key file shows in the log and in the view before the first
+ * statement fails.
+ */
+static void
+setup_probe(void)
+{
+	FcProviderState state = FC_PROVIDER_READY;
+	FcKmsCall  *call = palloc0(sizeof(FcKmsCall));
+
+	call->op = FC_KMS_CHECK;
+	call->kms_key = fc_setup->key;
+	call->context = FC_CHECK_CONTEXT;
+	if (fc_setup->provider->begin(fc_setup->instance, call) == FC_KMS_DONE &&
+		call->error.status != FC_OK)
+		state = FC_PROVIDER_MISCONFIGURED;
+	setup_locate(fc_setup, &call->error);
+	fc_setup->provider->finish(fc_setup->instance, call);
+	if (fc_providers_set_state(fc_name, state,
+							   state == FC_PROVIDER_READY ? "" : call->error.message))
+		fc_worker_log_state(fc_name);
+	fc_wipe(call, sizeof(*call));
+	pfree(call);
+}
+
+/*
+ * Tasks
+ */
+
+/*
+ * May this database use the provider, and with this KMS key?  A refusal is a
+ * denial, not an outage: taking a database or a key out of the configuration
+ * takes the keys out of the cache.
+ */
+static FcStatus
+task_permitted(const char *dbname, const char *kms_key, char *message)
+{
+	const FcSetup *setup = fc_setup;
+
+	if (setup == NULL)
+	{
+		strlcpy(message, fc_setup_problem, FC_KMS_MESSAGE_MAX);
+		return FC_ERR_KMS_CONFIG;
+	}
+	if (setup->databases != NULL && !fc_kms_key_allowed(setup->databases, dbname))
+	{
+		snprintf(message, FC_KMS_MESSAGE_MAX,
+				 "option \"databases\" of provider \"%s\" does not list database \"%s\"",
+				 fc_name, dbname);
+		return FC_ERR_KMS_AUTH;
+	}
+	if (strcmp(kms_key, setup->key) != 0 &&
+		(setup->keys == NULL || !fc_kms_key_allowed(setup->keys, kms_key)))
+	{
+		snprintf(message, FC_KMS_MESSAGE_MAX,
+				 "option \"keys\" of provider \"%s\" does not list KMS key \"%.100s\"",
+				 fc_name, kms_key);
+		return FC_ERR_KMS_KEY;
+	}
+	return FC_OK;
+}
+
+static FcTask *
+task_slot(void)
+{
+	int			i;
+
+	for (i = 0; i < FC_TASKS_MAX; i++)
+		if (fc_tasks[i].kind == FC_TASK_FREE)
+			return &fc_tasks[i];
+	return NULL;
+}
+
+static void
+task_start_job(FcTask *task)
+{
+	const FcKeySource *source = &task->job.source;
+	char		message[FC_KMS_MESSAGE_MAX];
+	FcStatus	status = task_permitted(source->dbname, source->kms_key, message);
+
+	if (status == FC_OK && (source->blob_len <= 0 || source->blob_len > FC_KMS_BLOB_MAX))
+	{
+		status = FC_ERR_KMS_DATA;
+		strlcpy(message, "the wrapped key has an impossible length", sizeof(message));
+	}
+	if (status != FC_OK)
+	{
+		fc_worker_job_failed(&task->job, status, message, 0);
+		return;
+	}
+
+	task->kind = FC_TASK_UNWRAP;
+	task->setup = fc_setup;
+	task->setup->ntasks++;
+	strlcpy(task->kms_key, source->kms_key, sizeof(task->kms_key));
+	fc_context_text(&source->id.context, task->context);
+	task_call(task, FC_KMS_UNWRAP);
+}
+
+static void
+task_start_request(FcTask *task)
+{
+	const FcRequest *request = &task->request;
+	bool		create = request->kind == FC_REQUEST_CREATE;
+	char		message[FC_KMS_MESSAGE_MAX];
+	FcStatus	status;
+
+	memset(&task->answer, 0, sizeof(task->answer));
+	strlcpy(task->kms_key, request->kms_key, sizeof(task->kms_key));
+	if (task->kms_key[0] == '\0' && fc_setup != NULL)
+		strlcpy(task->kms_key, fc_setup->key, sizeof(task->kms_key));
+	strlcpy(task->answer.kms_key, task->kms_key, sizeof(task->answer.kms_key));
+
+	status = task_permitted(request->dbname, task->kms_key, message);
+	task->step_started = GetCurrentTimestamp();
+	if (!create)
+		fc_answer_step(&task->answer, task->step_started, "configuration", status, message);
+	if (status == FC_OK)
+	{
+		status = fc_random(&task->root, sizeof(task->root));
+		if (status != FC_OK)
+			strlcpy(message, fc_status_name(status), sizeof(message));
+	}
+	if (status != FC_OK)
+	{
+		task_answer(task, status, message);
+		return;
+	}
+
+	task->kind = create ? FC_TASK_CREATE : FC_TASK_CHECK;
+	task->setup = fc_setup;
+	task->setup->ntasks++;
+	if (create)
+		fc_context_text(&request->context, task->context);
+	else
+		strlcpy(task->context, FC_CHECK_CONTEXT, sizeof(task->context));
+	task_call(task, create ? FC_KMS_WRAP : FC_KMS_CHECK);
+}
+
+/* Make a call of the provider, and the calls that follow from it. */
+static void
+task_call(FcTask *task, FcKmsOp op)
+{
+	FcKmsCall  *call = &task->call;
+	const uint8 *blob = task->kind == FC_TASK_UNWRAP ? task->job.source.blob : task->answer.blob;
+	int			blob_len = task->kind == FC_TASK_UNWRAP ? task->job.source.blob_len : task->answer.blob_len;
+
+	fc_wipe(call, sizeof(*call));
+	call->op = op;
+	call->kms_key = task->kms_key;
+	call->context = task->context;
+	call->fresh_login = task->kind == FC_TASK_UNWRAP && task->job.denial_pending;
+	if (op == FC_KMS_WRAP)
+		call->secret = task->root;
+	if (op == FC_KMS_UNWRAP)
+	{
+		memcpy(call->blob, blob, blob_len);
+		call->blob_len = blob_len;
+	}
+
+	task->step_started = GetCurrentTimestamp();
+	task->deadline = task->step_started + (int64) task->setup->timeout_ms * 1000;
+	task_advance(task, task->setup->provider->begin(task->setup->instance, call));
+}
+
+/* The exchange has ended, or its time is up: take the next step. */
+static void
+task_resume(FcTask *task)
+{
+	const FcKmsTransport *transport = fc_kms_transport();
+	FcKmsHttp  *http = &task->call.http;
+	bool		late = !transport->finished(http);
+	FcKmsStep	step;
+
+	if (late)
+	{
+		transport->release(http);
+		http->transport = FC_ERR_KMS_RETRY;
+		snprintf(http->transport_error, sizeof(http->transport_error),
+				 "no answer within %d ms", task->setup->timeout_ms);
+	}
+	step = task->setup->provider->resume(task->setup->instance, &task->call);
+	if (!late)
+		transport->release(http);
+	task->in_flight = false;
+	task_advance(task, step);
+}
+
+/*
+ * A step of the provider has ended: hand its exchange to the transport, or
+ * see what comes after the call.
+ */
+static void
+task_advance(FcTask *task, FcKmsStep step)
+{
+	const FcKmsTransport *transport = fc_kms_transport();
+	FcKmsOp		next;
+
+	if (step == FC_KMS_WANT_HTTP)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), task->deadline);
+
+		if (transport != NULL && left > 0)
+		{
+			transport->start(&task->call.http, (int) left);
+			task->in_flight = true;
+			return;
+		}
+		if (transport == NULL)
+			(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_CONFIG, 0,
+							   "this build has no HTTP transport");
+		else
+			(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_RETRY, 0,
+							   "no answer within %d ms", task->setup->timeout_ms);
+	}
+
+	task->setup->provider->finish(task->setup->instance, &task->call);
+	if (task->call.op == FC_KMS_WRAP && task->call.error.status == FC_OK &&
+		(task->call.blob_len == 0 || task->call.blob_len > FC_KMS_BLOB_MAX))
+		(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_DATA, 0,
+						   "the KMS returned a wrapped key of impossible length");
+	setup_locate(task->setup, &task->call.error);
+	if (fc_providers_note(fc_name, task->call.error.status, task->call.error.message))
+		fc_worker_log_state(fc_name);
+
+	/* At most three calls follow one another. */
+	if (task->kind == FC_TASK_UNWRAP)
+		task_unwrapped(task);
+	else if (task_made(task, &next))
+	{
+		task_call(task, next);
+		return;
+	}
+	task_end(task);
+}
+
+/* R is here, or is not: compare, derive K, publish. */
+static void
+task_unwrapped(FcTask *task)
+{
+	const FcKeySource *source = &task->job.source;
+	FcKmsCall  *call = &task->call;
+	FcStatus	status = call->error.status;
+	const char *message = call->error.message;
+	uint8		kcv[FC_KCV_BYTES] = {0};
+	FcSecret	key = {{0}};
+
+	if (status == FC_OK)
+		status = fc_kcv(&call->secret, &source->id.context, kcv);
+	if (status == FC_OK && !fc_equal_ct(kcv, source->kcv, sizeof(kcv)))
+	{
+		status = FC_ERR_KCV;
+		message = "the KMS returned another key than the one that was wrapped";
+	}
+	if (status == FC_OK)
+		status = fc_derive_key(&call->secret, &source->id.context, &key);
+
+	if (status == FC_OK)
+		fc_keycache_publish(&task->job, &key);
+	else
+		fc_worker_job_failed(&task->job, status,
+						message[0] ? message : fc_status_name(status),
+						call->error.retry_after_ms);
+	fc_secret_wipe(&key);
+	fc_wipe(kcv, sizeof(kcv));
+}
+
+/*
+ * A new key, and a check likewise: wrapped, then unwrapped again from the very
+ * bytes that will be stored, and compared.  A service that cannot open what it
+ * has just closed must be found out before anything is encrypted.
+ */
+static bool
+task_made(FcTask *task, FcKmsOp *next)
+{
+	FcKmsCall  *call = &task->call;
+	FcAnswer   *answer = &task->answer;
+	bool		check = task->kind == FC_TASK_CHECK;
+	FcStatus	status = call->error.status;
+	const char *message = call->error.message;
+
+	if (check)
+		fc_answer_step(answer, task->step_started,
+					   call->op == FC_KMS_CHECK ? "reach" :
+					   call->op == FC_KMS_WRAP ? "wrap" : "unwrap", status, message);
+	if (status == FC_OK && call->op == FC_KMS_WRAP)
+	{
+		memcpy(answer->blob, call->blob, call->blob_len);
+		answer->blob_len = (int) call->blob_len;
+	}
+	if (status == FC_OK && call->op != FC_KMS_UNWRAP)
+	{
+		*next = call->op == FC_KMS_CHECK ? FC_KMS_WRAP : FC_KMS_UNWRAP;
+		return true;
+	}
+
+	if (status == FC_OK)
+	{
+		task->step_started = GetCurrentTimestamp();
+		if (!fc_equal_ct(&call->secret, &task->root, sizeof(FcSecret)))
+		{
+			status = FC_ERR_KMS_DATA;
+			message = "the KMS returned another key than the one that was wrapped";
+		}
+		else if (!check && (status = fc_kcv(&task->root, &task->request.context, answer->kcv)) != FC_OK)
+			message = fc_status_name(status);
+		if (check)
+			fc_answer_step(answer, task->step_started, "compare", status, message);
+	}
+	if (check)
+		answer->blob_len = 0;	/* a check makes no key */
+	task_answer(task, status, message);
+	return false;
+}
+
+/* Nothing but the wrapped key and its check value leaves the worker. */
+static void
+task_answer(FcTask *task, FcStatus status, const char *message)
+{
+	task->answer.status = status;
+	strlcpy(task->answer.message, message, sizeof(task->answer.message));
+	if (status != FC_OK)
+		task->answer.blob_len = 0;
+	fc_request_answer(task->request_slot, task->request_ticket, &task->answer);
+}
+
+/* Wipe and release a task that has ended. */
+static void
+task_end(FcTask *task)
+{
+	FcSetup    *setup = task->setup;
+
+	fc_wipe(task, sizeof(*task));
+	if (--setup->ntasks == 0 && setup->retired)
+		setup_drop(setup);
+}
