@@ -278,14 +278,14 @@ COMMENT ON FUNCTION fieldcrypt.create_key(text, text, text, integer, boolean) IS
     'make a key: two root secrets (values and blind index), wrapped by the KMS, unwrapped again and compared';
 
 CREATE FUNCTION fieldcrypt.grant_key(key text, grantee text, privilege text) RETURNS void
-    LANGUAGE C VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'fc_grant_key';
 REVOKE ALL ON FUNCTION fieldcrypt.grant_key(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.grant_key(text, text, text) IS
     'allow a role, or public, to encrypt or decrypt (which includes encrypt) with a key';
 
 CREATE FUNCTION fieldcrypt.revoke_key(key text, grantee text, privilege text) RETURNS void
-    LANGUAGE C VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'fc_revoke_key';
 REVOKE ALL ON FUNCTION fieldcrypt.revoke_key(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.revoke_key(text, text, text) IS 'take back what grant_key() gave';
@@ -296,13 +296,13 @@ COMMENT ON FUNCTION fieldcrypt.has_key_privilege(name, text, text) IS
     'does a role hold encrypt or decrypt on a key, itself, by membership or by public';
 
 CREATE FUNCTION fieldcrypt.lock_key(key text) RETURNS void
-    LANGUAGE C VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'fc_lock_key';
 REVOKE ALL ON FUNCTION fieldcrypt.lock_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.lock_key(text) IS 'refuse every use of a key, and wipe it from the cache, until unlock_key()';
 
 CREATE FUNCTION fieldcrypt.unlock_key(key text) RETURNS void
-    LANGUAGE C VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'fc_unlock_key';
 REVOKE ALL ON FUNCTION fieldcrypt.unlock_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.unlock_key(text) IS 'allow a key again that lock_key() locked';
@@ -316,7 +316,7 @@ COMMENT ON FUNCTION fieldcrypt.purge_cache(text) IS
 
 CREATE FUNCTION fieldcrypt.check_provider(provider text, OUT step text, OUT ok boolean, OUT milliseconds integer, OUT detail text)
     RETURNS SETOF record
-    LANGUAGE C VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'fc_check_provider';
 REVOKE ALL ON FUNCTION fieldcrypt.check_provider(text) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.check_provider(text) IS
@@ -346,7 +346,6 @@ CREATE FUNCTION fieldcrypt.cache_slots(
     OUT last_used_at timestamptz, OUT failing_since timestamptz, OUT next_retry timestamptz,
     OUT kms_calls bigint, OUT last_error text) RETURNS SETOF record
     LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'fc_cache_slots';
-REVOKE ALL ON FUNCTION fieldcrypt.cache_slots() FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.cache_slots() IS 'this database''s slots of the key cache; no key bytes';
 
 CREATE FUNCTION fieldcrypt.provider_list(
@@ -421,3 +420,35 @@ COMMENT ON VIEW fieldcrypt.encrypted_columns IS 'columns of type encrypted_text,
 
 GRANT SELECT ON fieldcrypt.key_status, fieldcrypt.grants, fieldcrypt.encrypted_columns TO PUBLIC;
 GRANT SELECT ON fieldcrypt.cache, fieldcrypt.providers, fieldcrypt.memory_protection TO pg_monitor;
+
+-- A function inside a view is checked against the caller.  key_status is for
+-- everybody; what only pg_monitor should see of a slot, cache_slots() itself
+-- hides from others.
+GRANT EXECUTE ON FUNCTION fieldcrypt.cache_slots() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION fieldcrypt.provider_list(), fieldcrypt.memory_protection_info() TO pg_monitor;
+
+----------------------------------------------------------------------
+-- Event triggers.  In a server without the preload line nothing would load
+-- the library before a session's first DDL, and a column that names no key
+-- could be made.  They stand last: they would fire for the statements above.
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.ddl_event() RETURNS event_trigger
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_ddl_event';
+REVOKE ALL ON FUNCTION fieldcrypt.ddl_event() FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.ddl_event() IS
+    'loads the library before DDL that could store encrypted values, and adds the cast to citext';
+
+CREATE EVENT TRIGGER fieldcrypt_ddl_start ON ddl_command_start
+    WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE MATERIALIZED VIEW',
+                 'CREATE FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA', 'ALTER TABLE', 'ALTER FOREIGN TABLE',
+                 'ALTER MATERIALIZED VIEW', 'CREATE TYPE', 'ALTER TYPE', 'CREATE DOMAIN', 'ALTER DOMAIN',
+                 'CREATE INDEX', 'CREATE STATISTICS', 'CREATE SCHEMA', 'CREATE EXTENSION', 'CREATE CAST',
+                 'DROP EXTENSION', 'DROP OWNED')
+    EXECUTE FUNCTION fieldcrypt.ddl_event();
+COMMENT ON EVENT TRIGGER fieldcrypt_ddl_start IS 'loads fieldcrypt before DDL that could store encrypted values';
+
+CREATE EVENT TRIGGER fieldcrypt_ddl_end ON ddl_command_end
+    WHEN TAG IN ('CREATE TABLE', 'CREATE EXTENSION', 'CREATE CAST')
+    EXECUTE FUNCTION fieldcrypt.ddl_event();
+COMMENT ON EVENT TRIGGER fieldcrypt_ddl_end IS 'checks new tables and adds the explicit cast to citext';

@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_admin.h
+ *		What the administrative functions share, and what they offer to the
+ *		hooks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_ADMIN_H
+#define FC_ADMIN_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "pg/fc_keyring.h"
+#include "pg/fc_requests.h"
+
+/* ---- for the hooks ---- */
+
+/*
+ * fc_grants_role_dropped
+ *		The role is being dropped (OAT_DROP of pg_authid): remove its grants in
+ *		this database.
+ */
+extern void fc_grants_role_dropped(Oid role);
+
+/* ---- fc_admin.c ---- */
+
+/* An argument that must not be null (22004 names it); palloc'd. */
+extern char *fc_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
+extern bool fc_arg_bool(FunctionCallInfo fcinfo, int n, const char *name);
+extern int	fc_arg_int(FunctionCallInfo fcinfo, int n, const char *name);
+
+/*
+ * fc_admin_execute
+ *		Run one statement on the key tables through SPI with the guard open;
+ *		returns how many rows it wrote.  Object names in it are qualified.
+ */
+extern uint64 fc_admin_execute(const char *sql, int nargs, Oid *types,
+							   Datum *values, const char *nulls);
+
+/*
+ * fc_admin_lock_keys
+ *		Serialise the functions that make keys and versions, until the end of
+ *		the transaction; readers go on.  command is for the error on a standby.
+ */
+extern void fc_admin_lock_keys(const char *command);
+
+/* The key of that name as of now; 42704 if there is none. */
+extern const FcKey *fc_admin_key(const char *name);
+
+/* A key_id as a palloc'd bytea. */
+extern Datum fc_bytes_datum(const void *data, Size length);
+
+/* Text with anything but printable ASCII masked; for what a KMS said. */
+extern Datum fc_message_datum(const char *message);
+
+/* Name of a status of a message that is empty. */
+extern const char *fc_message_or_status(const char *message, FcStatus status);
+
+/* 42704 unless the provider file has the provider. */
+extern void fc_admin_check_provider(const char *provider);
+
+/* Drop the key from the cache now and again at commit (lock_key). */
+extern void fc_admin_wipe(const FcKeyId *ids, int count);
+
+#endif							/* FC_ADMIN_H */

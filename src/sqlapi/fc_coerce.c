@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_coerce.c
+ *		The coercion that PostgreSQL applies when a value comes to a column:
+ *		bring it under the key and search mode of the type modifier.
+ *
+ * The function sees the value and the target, not the source column; so the
+ * value's own header must say how its tag was made, and it does.  A value
+ * that is already what the target wants is returned as it came, even toasted,
+ * after a look at its first bytes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "replication/logicalworker.h"
+
+#include "base/fc_secret.h"
+#include "pg/fc_compat.h"
+#include "sqlapi/fc_valueio.h"
+
+PG_FUNCTION_INFO_V1(fc_encrypted_text_coerce);
+
+/*
+ * Would a value that is written now get another tag?  Tags of another
+ * identity of the key (an imported one) or of another version of the index
+ * key are never found by a search for the current one.  Needs the key tables
+ * but no key; where they cannot be read the value stays as it is.
+ */
+static bool
+tag_is_current(const FcHeader *header, uint32 prefix)
+{
+	const FcKeyVersion *version;
+	const FcKey *key;
+
+	if (!fc_keyring_usable())
+		return true;
+	key = fc_keyring_by_prefix(prefix);
+	if (key == NULL)
+		return true;
+	if (memcmp(&key->key_id, &header->key_id, sizeof(FcKeyId)) != 0)
+		return false;
+	version = fc_keyring_active(key, FC_PURPOSE_INDEX);
+	return version == NULL ||
+		   (version->source.id.context.version & 31) == FC_TAG_INDEX_VERSION(header->tag[0]);
+}
+
+/* Is the value what a column of this type modifier stores? */
+static bool
+fits(const FcHeader *header, int32 typmod)
+{
+	uint32		prefix = FC_TYPMOD_PREFIX(typmod);
+	bool		same = fc_key_id_prefix(&header->key_id) == prefix &&
+		header->mode == FC_TYPMOD_MODE(typmod);
+
+	/* an apply worker has no keys: what was published is taken by its header */
+	if (IsLogicalWorker())
+	{
+		if (!same)
+			fc_report_typmod_mismatch(fc_key_id_prefix(&header->key_id), header->mode,
+									  typmod, NULL);
+		return true;
+	}
+	return same && (header->mode == FC_MODE_NONE || tag_is_current(header, prefix));
+}
+
+/* Decrypt under the source's key, encrypt under the target's. */
+static struct varlena *
+reencrypt(const struct varlena *datum, int32 typmod)
+{
+	struct varlena *volatile result = NULL;
+	text	   *plain = fc_decrypt_datum(datum);
+	Size		len = VARSIZE_ANY_EXHDR(plain);
+
+	PG_TRY();
+	{
+		result = fc_encrypt_text(VARDATA_ANY(plain), len, typmod);
+	}
+	PG_FINALLY();
+	{
+		fc_wipe(VARDATA_ANY(plain), len);
+		pfree(plain);
+	}
+	PG_END_TRY();
+	return result;
+}
+
+Datum
+fc_encrypted_text_coerce(PG_FUNCTION_ARGS)
+{
+	Datum		source = PG_GETARG_DATUM(0);
+	int32		typmod = PG_GETARG_INT32(1);
+	struct varlena *datum;
+	FcHeader	header;
+
+	if (typmod < 0)
+		PG_RETURN_DATUM(source);
+	if (fc_datum_header(source, &header) && fits(&header, typmod))
+		PG_RETURN_DATUM(source);
+
+	datum = PG_GETARG_VARLENA_PP(0);
+	if (fc_is_literal(datum))
+	{
+		fc_check_plaintext_allowed();
+		PG_RETURN_POINTER(fc_encrypt_text(VARDATA_ANY(datum) + FC_LITERAL_HEADER_BYTES,
+										  VARSIZE_ANY_EXHDR(datum) - FC_LITERAL_HEADER_BYTES,
+										  typmod));
+	}
+	/* also says so if the value does not parse */
+	PG_RETURN_POINTER(reencrypt(datum, typmod));
+}

@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_hooks.h
+ *		What the hook files share: nesting of statements, containment of the
+ *		type, refusals, the cast to citext.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_HOOKS_H
+#define FC_HOOKS_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "nodes/parsenodes.h"
+
+/* ---- fc_context.c ---- */
+
+/* How many triggers are running, one inside the other. */
+extern int	fc_trigger_depth(void);
+
+/* Has this process handled, or may a worker of it have handled, encrypted values? */
+extern bool fc_ever_touched(void);
+
+/* Forget the COPYs that a failed subtransaction had begun. */
+extern void fc_copy_subxact_abort(void);
+
+/* ---- fc_statement.c ---- */
+
+/*
+ * Nesting of utility commands and executor runs.  Whoever enters leaves, also
+ * when it throws; leaving the outermost level wipes what a statement used.
+ */
+extern int	fc_statement_depth(void);
+extern void fc_statement_enter(void);
+extern void fc_statement_leave(void);
+
+/* ---- fc_contains.c ---- */
+
+typedef enum FcContent
+{
+	FC_CONTENT_NONE,			/* no encrypted_text in it */
+	FC_CONTENT_KEYED,			/* every encrypted_text in it names its key */
+	FC_CONTENT_UNKEYED			/* one does not, or a range is over the type */
+} FcContent;
+
+/*
+ * What is in a type, through arrays, domains, composites, ranges and
+ * multiranges.  Sees rows that the current command has written.
+ */
+extern FcContent fc_type_content(Oid type, int32 typmod);
+extern bool fc_type_contains(Oid type);
+extern bool fc_relation_contains(Oid relation);
+
+/* The column itself is encrypted_text or a domain over it. */
+extern bool fc_type_is_direct(Oid type);
+
+/*
+ * Does an expression, or an implicit-AND list of them, use an encrypted value
+ * for anything but fieldcrypt.blind_index(), IS [NOT] NULL, or being passed
+ * on whole as its result?
+ */
+extern bool fc_expr_opens(Node *expr);
+
+/* ---- fc_refuse.c: 0A000 with a hint, or nothing ---- */
+
+extern void fc_refuse_index(Oid index);
+extern void fc_refuse_constraint(Oid constraint);
+extern void fc_refuse_statistics(Oid statistics);
+extern void fc_refuse_generated(Oid relation, AttrNumber column);
+extern void fc_refuse_partition_key(Oid relation);
+
+/* ---- fc_utility.c ---- */
+
+extern void fc_utility_init(void);
+
+/* ---- fc_citext.c ---- */
+
+/* Add the explicit cast if both types are there and it is not. */
+extern void fc_citext_cast_add(void);
+
+/* A CREATE CAST of a dump: is it that cast, is it there, tie it to the types. */
+extern bool fc_citext_cast_named(const CreateCastStmt *stmt);
+extern bool fc_citext_cast_exists(void);
+extern void fc_citext_cast_tie(void);
+
+#endif							/* FC_HOOKS_H */
