@@ -47,8 +47,7 @@ typedef struct Rights
 } Rights;
 
 static HTAB *rights = NULL;
-static uint64 rights_generation = 0;
-static LocalTransactionId rights_lxid = InvalidLocalTransactionId;
+static FcReadStamp rights_read = {0};
 
 /* Start over if what is remembered may be out of date; see keyring_begin. */
 static void
@@ -57,8 +56,7 @@ rights_begin(void)
 	HASHCTL		ctl;
 
 	AcceptInvalidationMessages();
-	if (rights != NULL && rights_generation == fc_keyring_generation() &&
-		rights_lxid == fc_current_lxid() &&
+	if (rights != NULL && fc_stamp_fresh(&rights_read) &&
 		hash_get_num_entries(rights) < FC_RIGHTS_MAX)
 		return;
 	if (rights != NULL)
@@ -69,8 +67,7 @@ rights_begin(void)
 	ctl.hcxt = TopMemoryContext;
 	rights = hash_create("fieldcrypt grants", 16, &ctl,
 						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	rights_generation = fc_keyring_generation();
-	rights_lxid = fc_current_lxid();
+	fc_stamp_take(&rights_read);
 }
 
 /* Do this OID and this name still belong to one role? */

@@ -9,9 +9,8 @@
  * not (fetching from a held cursor, Bind, parallel workers).
  *
  * The copy lives in one memory context and is never repaired, only dropped
- * whole: when a new transaction asks first, and when the generation moved
- * (fc_keyring_oids.c).  So an entry that is there is valid, and the hot path
- * is one hash probe.  The context dropped is kept until the next one is
+ * whole: when it is stale, or when the generation moved (fc_stamp_fresh).  So
+ * an entry that is there is valid, and the hot path is one hash probe.  The context dropped is kept until the next one is
  * dropped, so that a pointer handed out survives one re-read.
  *
  * Absence is remembered as well: a column of values of a foreign keyring
@@ -65,8 +64,7 @@ static MemoryContext keyring_context = NULL;
 static MemoryContext retired_context = NULL;
 static HTAB *keys_by_id = NULL;
 static HTAB *keys_by_prefix = NULL;
-static uint64 cached_generation = 0;
-static LocalTransactionId cached_lxid = InvalidLocalTransactionId;
+static FcReadStamp cached = {0};
 
 static KeyEntry *find_or_read(const FcKeyId *key_id);
 static PrefixEntry *read_prefix(uint32 prefix);
@@ -142,8 +140,7 @@ keyring_begin(void)
 	HASHCTL		ctl;
 
 	AcceptInvalidationMessages();
-	if (keys_by_prefix != NULL && cached_generation == fc_keyring_generation() &&
-		cached_lxid == fc_current_lxid() &&
+	if (keys_by_prefix != NULL && fc_stamp_fresh(&cached) &&
 		hash_get_num_entries(keys_by_id) + hash_get_num_entries(keys_by_prefix) < FC_KEYRING_MAX)
 		return;
 
@@ -164,8 +161,7 @@ keyring_begin(void)
 	ctl.entrysize = sizeof(PrefixEntry);
 	keys_by_prefix = hash_create("fieldcrypt keys by prefix", 16, &ctl,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	cached_generation = fc_keyring_generation();
-	cached_lxid = fc_current_lxid();
+	fc_stamp_take(&cached);
 }
 
 const FcKey *

@@ -6,9 +6,9 @@
  * The tables are read by systable scans, found by OID, never by SPI or
  * search_path, so that I/O functions may call this; only in a valid
  * transaction and never under a historic snapshot (fc_keyring_usable).
- * Entries are cached per backend; an entry is re-read at most once a
- * transaction and dropped on relcache invalidation of the tables, which
- * their ENABLE ALWAYS triggers send.
+ * Entries are cached per backend; they are dropped on relcache invalidation
+ * of the tables, which their ENABLE ALWAYS triggers send, and a transaction
+ * that begins more than a second after they were read reads them again.
  *
  * Returned pointers stay valid until the next call into this module that may
  * re-read; callers copy what they keep.

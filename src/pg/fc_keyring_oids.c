@@ -27,7 +27,9 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
+#include "pg/fc_compat.h"
 #include "pg/fc_keyring_tables.h"
 
 static FcKeyringOids table_oids;
@@ -83,10 +85,29 @@ fc_keyring_oids_init(void)
 	registered = true;
 }
 
-uint64
-fc_keyring_generation(void)
+/* For how long the next transactions may use what this one read. */
+#define FC_STAMP_USECS INT64CONST(1000000)
+
+void
+fc_stamp_take(FcReadStamp *stamp)
 {
-	return generation;
+	stamp->generation = generation;
+	stamp->lxid = fc_current_lxid();
+	stamp->at = GetCurrentTimestamp();
+}
+
+bool
+fc_stamp_fresh(const FcReadStamp *stamp)
+{
+	TimestampTz begun;
+
+	if (stamp->generation != generation)
+		return false;
+	if (stamp->lxid == fc_current_lxid())
+		return true;
+	/* a clock set back does not make anything fresher */
+	begun = GetCurrentTransactionStartTimestamp();
+	return begun >= stamp->at && begun - stamp->at < FC_STAMP_USECS;
 }
 
 void

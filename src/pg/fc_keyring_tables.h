@@ -64,10 +64,21 @@ typedef struct FcKeyringOids
 extern const FcKeyringOids *fc_keyring_oids(void);
 
 /*
- * Moves whenever something read from the key tables, or a role, may have
- * changed: whatever was read under another number is to be read again.
+ * When something was read.  It is fresh while the generation stands (which
+ * moves whenever the key tables, or a role, may have changed), for the rest
+ * of the transaction, and in transactions that begin within a second:
+ * invalidations alone would do, but a superuser can disable the triggers that
+ * send them.
  */
-extern uint64 fc_keyring_generation(void);
+typedef struct FcReadStamp
+{
+	uint64		generation;
+	LocalTransactionId lxid;
+	TimestampTz at;
+} FcReadStamp;
+
+extern void fc_stamp_take(FcReadStamp *stamp);
+extern bool fc_stamp_fresh(const FcReadStamp *stamp);
 extern void fc_keyring_oids_init(void);
 
 /* ---- fc_keyring.c ---- */
