@@ -80,6 +80,17 @@ fc_relation_contains(Oid relation)
 		composite_content(relation, target) != FC_CONTENT_NONE;
 }
 
+const char *
+fc_type_label(Oid type)
+{
+	static const char catalog[] = "pg_catalog.";
+	const char *label = format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+
+	if (strncmp(label, catalog, sizeof(catalog) - 1) == 0)
+		label += sizeof(catalog) - 1;
+	return label;
+}
+
 bool
 fc_type_is_direct(Oid type)
 {

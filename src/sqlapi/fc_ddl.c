@@ -302,7 +302,7 @@ column_altered(Oid relation, AttrNumber column)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("statistics on column \"%s\" are not supported, because its type %s contains encrypted_text",
-						NameStr(after->attname), format_type_be(after->atttypid)),
+						NameStr(after->attname), fc_type_label(after->atttypid)),
 				 errdetail("ANALYZE would store its elements in clear."),
 				 errhint("Leave the statistics target of the column at 0.")));
 }
@@ -383,7 +383,7 @@ check_column(const FormData_pg_attribute *column)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" of type %s contains encrypted_text that names no key",
-						name, format_type_be(column->atttypid)),
+						name, fc_type_label(column->atttypid)),
 				 errhint("Write encrypted_text('key') or encrypted_text('key')[], and give the key in composite types and domains; ranges are not supported.")));
 
 	ereport(ERROR,

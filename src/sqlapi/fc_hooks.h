@@ -19,9 +19,6 @@
 /* How many triggers are running, one inside the other. */
 extern int	fc_trigger_depth(void);
 
-/* Has this process handled, or may a worker of it have handled, encrypted values? */
-extern bool fc_ever_touched(void);
-
 /* Forget the COPYs that a failed subtransaction had begun. */
 extern void fc_copy_subxact_abort(void);
 
@@ -51,6 +48,13 @@ typedef enum FcContent
 extern FcContent fc_type_content(Oid type, int32 typmod);
 extern bool fc_type_contains(Oid type);
 extern bool fc_relation_contains(Oid relation);
+
+/*
+ * A type's name for messages: with its schema unless that is pg_catalog.
+ * format_type_be() goes by the search_path, which maintenance commands change
+ * from PostgreSQL 17 on.
+ */
+extern const char *fc_type_label(Oid type);
 
 /* The column itself is encrypted_text or a domain over it. */
 extern bool fc_type_is_direct(Oid type);

@@ -348,7 +348,7 @@ refuse_column(const char *what, Oid relation, AttrNumber column)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s column \"%s\" is not supported, because its type %s contains encrypted_text",
-						what, get_attname(relation, column, false), format_type_be(type)),
+						what, get_attname(relation, column, false), fc_type_label(type)),
 				 errhint("Keep the value in a column of its own, of type encrypted_text('key', 'searchable'), and index fieldcrypt.blind_index() of that.")));
 
 	ereport(ERROR,
