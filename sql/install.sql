@@ -4,12 +4,15 @@
 CREATE EXTENSION fieldcrypt;
 SELECT extversion, nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'fieldcrypt';
 
--- Every object of the extension has a comment.
+-- Every object of the extension has a comment.  (From 17 on, row types and
+-- array types are members as well.)
 SELECT pg_describe_object(classid, objid, 0) AS without_comment
   FROM pg_depend
  WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
    AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'fieldcrypt')
    AND obj_description(objid, classid::regclass::name) IS NULL
+   AND NOT EXISTS (SELECT FROM pg_type t
+                    WHERE classid = 'pg_type'::regclass AND t.oid = objid AND (typrelid <> 0 OR typcategory = 'A'))
  ORDER BY 1;
 
 -- So does every column of the key tables.

@@ -212,12 +212,6 @@ fc_was_touched(void)
 	return touched && (debug_query_string == NULL || query_hash() == touched_hash);
 }
 
-bool
-fc_ever_touched(void)
-{
-	return touched;
-}
-
 int
 fc_trigger_depth(void)
 {

@@ -7,8 +7,9 @@
  * Privileges alone do not protect the tables: pg_write_all_data writes every
  * table, and one grant row is as good as a decrypt privilege.  So rows come
  * from fieldcrypt's own functions, or, INSERT only, from whoever restores: a
- * superuser, the extension's owner or the database's owner.  Nobody deletes
- * a version that is not destroyed, and nobody truncates.
+ * superuser, the extension's owner or the database's owner; or, as one of
+ * these, from a subscription.  Nobody deletes a version that is not
+ * destroyed, and nobody truncates.
  *
  * The triggers are ENABLE ALWAYS: they fire in a logical replication worker
  * and under session_replication_role = replica.  They send the relcache
@@ -26,6 +27,7 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -133,7 +135,11 @@ guard_row(TriggerData *trigdata)
 	HeapTuple	row = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
 		trigdata->tg_newtuple : trigdata->tg_trigtuple;
 
-	if (guard_depth == 0 && !(is_insert && may_restore()))
+	/*
+	 * A publication of all tables carries the publisher's keyring along.  What
+	 * is done to keys there must not stop the subscription here.
+	 */
+	if (guard_depth == 0 && !((is_insert || IsLogicalWorker()) && may_restore()))
 		refuse(rel);
 
 	if (relid == fc_keyring_table("keys"))

@@ -155,15 +155,15 @@ redact_crash(ErrorData *edata)
 
 /*
  * A deadlock's log detail is the client's, followed by the statements of all
- * processes involved.  Those of others may have touched encrypted values;
- * they are cut off in backends that have ever done so.
+ * processes involved.  Whether those of others touched encrypted values, the
+ * process that logs it cannot know, so they are cut off.
  */
 static void
 redact_deadlock(ErrorData *edata)
 {
 	size_t		length;
 
-	if (!fc_ever_touched() || edata->detail == NULL || edata->detail_log == NULL)
+	if (edata->detail == NULL || edata->detail_log == NULL)
 		return;
 	length = strlen(edata->detail);
 	if (strncmp(edata->detail_log, edata->detail, length) == 0)
