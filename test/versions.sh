@@ -133,20 +133,21 @@ run_chroot()
 			"$suite" "$root" >>"$log" 2>&1 </dev/null && fc_as_root touch "$root/.complete" || status=$?
 	fi
 	if [ "$status" = 0 ]; then
-		src=$root/tmp/fieldcrypt
+		src=$root/tmp/fieldcrypt.$$
 		fc_as_root rm -rf "$src"
 		fc_as_root mkdir -p "$src"
 		fc_copy_tree "$FC_WORK/$major/src"
 		fc_as_root cp -R "$FC_WORK/$major/src/." "$src"
-		fc_as_root chroot "$root" chown -R postgres /tmp/fieldcrypt
+		fc_as_root chroot "$root" chown -R postgres "${src#"$root"}"
 		fc_as_root chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 sh -ec '
-			cd /tmp/fieldcrypt
+			cd "$1"
 			PG_CONFIG=/usr/lib/postgresql/17/bin/pg_config
 			runuser -u postgres -- make -j"$(nproc)" PG_CONFIG=$PG_CONFIG with_llvm=no
 			make install PG_CONFIG=$PG_CONFIG with_llvm=no
-			runuser -u postgres -- make check-regress PG_CONFIG=$PG_CONFIG with_llvm=no' >>"$log" 2>&1 </dev/null || status=$?
+			runuser -u postgres -- make check-regress PG_CONFIG=$PG_CONFIG with_llvm=no' sh "${src#"$root"}" >>"$log" 2>&1 </dev/null || status=$?
 		report "$(fc_as_root chroot "$root" /usr/lib/postgresql/17/bin/pg_config --version | awk '{ print $2 }')" \
 			"$log" "$status" "$src/regression.diffs"
+		fc_as_root rm -rf "$src"
 	else
 		report "$major" "$log" "$status" /nonexistent
 	fi
