@@ -193,6 +193,8 @@ COMMENT ON COLUMN fieldcrypt.key_grants.granted_by IS 'who granted it';
 COMMENT ON COLUMN fieldcrypt.key_grants.granted_at IS 'when it was granted';
 
 REVOKE ALL ON fieldcrypt.keys, fieldcrypt.key_versions, fieldcrypt.key_grants FROM PUBLIC;
+-- so that the database's owner can run pg_dump; the blobs are wrapped
+GRANT SELECT ON fieldcrypt.keys, fieldcrypt.key_versions, fieldcrypt.key_grants TO pg_database_owner;
 
 SELECT pg_catalog.pg_extension_config_dump('fieldcrypt.keys', '');
 SELECT pg_catalog.pg_extension_config_dump('fieldcrypt.key_versions', '');

@@ -91,18 +91,19 @@ fc_file_parse(FcProviderFile *file, ConfigVariable **head)
 	ConfigVariable *tail = NULL;
 	ConfigVariable *item;
 	struct stat st;
-	FILE	   *fp = AllocateFile(file->path, "r");
+	FILE	   *fp;
 
+	/* before it is opened: opening a fifo would hang the launcher */
+	if (stat(file->path, &st) == 0 && !S_ISREG(st.st_mode))
+	{
+		file->problem = psprintf("provider file \"%s\" is not a regular file", file->path);
+		return false;
+	}
+	fp = AllocateFile(file->path, "r");
 	if (fp == NULL)
 	{
 		file->missing = errno == ENOENT;
 		file->problem = psprintf("provider file \"%s\" could not be opened: %m", file->path);
-		return false;
-	}
-	if (fstat(fileno(fp), &st) != 0 || !S_ISREG(st.st_mode))
-	{
-		FreeFile(fp);
-		file->problem = psprintf("provider file \"%s\" is not a regular file", file->path);
 		return false;
 	}
 

@@ -42,9 +42,10 @@ sub start_writer
 			$node->connstr('postgres') . " application_name=writer$number",
 			'-f', $script
 		],
-		'<', \undef,
-		'>', $out,
-		'2>', "$out.err");
+		'<',
+		\undef,
+		'>', $out, '2>',
+		"$out.err");
 	return { number => $number, handle => $handle, out => $out };
 }
 
@@ -64,7 +65,8 @@ sub crash_while_writing
 	foreach my $writer (@running)
 	{
 		eval { $writer->{handle}->finish };
-		like(slurp_file("$writer->{out}.err"),
+		like(
+			slurp_file("$writer->{out}.err"),
 			qr/terminat|closed the connection|connection to server/,
 			"$what: writer $writer->{number} was thrown out");
 	}
@@ -73,14 +75,16 @@ sub crash_while_writing
 	# One look at everything: the rows that clients know of, and all others.
 	my @known = map { split /\n/, slurp_file($_->{out}) } @running;
 	@known = grep { /^\d+$/ } @known;
-	cmp_ok(scalar @known, '>', 0, "$what: clients know of " . @known . ' rows');
+	cmp_ok(scalar @known,
+		'>', 0, "$what: clients know of " . @known . ' rows');
 	my %there = map { split /\|/, $_, 2 } split /\n/,
 	  sql($node, 'app', 'SELECT id, name::text || ssn::text FROM patient');
 	my @lost = grep { !exists $there{$_} } @known;
 	is(scalar @lost, 0, "$what: nothing committed is lost");
 	my @wrong =
 	  grep { $there{$_} ne "name of ${_}ssn of $_" } keys %there;
-	is(scalar @wrong, 0, "$what: every value of " . keys(%there) . ' rows opens');
+	is(scalar @wrong,
+		0, "$what: every value of " . keys(%there) . ' rows opens');
 	return;
 }
 
@@ -92,8 +96,7 @@ sub wait_for_server
 	return wait_until(
 		"the server is back after $what",
 		sub {
-			my ($ret, $out) =
-			  FieldCrypt::psql_as($node, 'app', 'SELECT 1');
+			my ($ret, $out) = FieldCrypt::psql_as($node, 'app', 'SELECT 1');
 			return $ret == 0 && $out eq '1';
 		});
 }
@@ -113,14 +116,18 @@ crash_while_writing(
 				$node->connstr('postgres') . ' application_name=victim',
 				'-c', $sql
 			],
-			'<', \undef,
-			'>', \$out,
-			'2>', \$err);
+			'<',
+			\undef,
+			'>',
+			\$out,
+			'2>',
+			\$err);
 		my $pid = wait_until(
 			'the victim runs its statement',
 			sub {
 				sql($node, undef,
-					q{SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND wait_event = 'PgSleep'});
+					q{SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND wait_event = 'PgSleep'}
+				);
 			});
 		kill_hard($pid);
 		eval { $victim->finish };
@@ -136,15 +143,24 @@ is(index($log, $planted), -1, 'but not what the backend was running');
 
 	sql($node, 'app', 'SELECT count(name::text) FROM patient');
 	rename($key_file, "$key_file.away") or die $!;
-	my $session = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
+	my $session =
+	  $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
 	kill_hard(scalar $session->query('SELECT pg_backend_pid()'));
 	eval { $session->quit };
 	wait_for_server('another crash');
-	sql_fails($node, 'app', 'SELECT name FROM patient LIMIT 1', '58000', qr/is not at hand/,
+	sql_fails(
+		$node, 'app', 'SELECT name FROM patient LIMIT 1',
+		'58000',
+		qr/is not at hand/,
 		'no key outlives a crash');
 	rename("$key_file.away", $key_file) or die $!;
-	wait_until('and comes back with the KMS',
-		sub { (FieldCrypt::psql_as($node, 'app', 'SELECT name FROM patient LIMIT 1'))[0] == 0 });
+	wait_until(
+		'and comes back with the KMS',
+		sub {
+			(   FieldCrypt::psql_as(
+					$node, 'app', 'SELECT name FROM patient LIMIT 1')
+			)[0] == 0;
+		});
 }
 
 # The worker.  It is attached to shared memory, so the server restarts.
@@ -174,17 +190,44 @@ is(scalar(my @launchers = child_pids($node, qr/fieldcrypt launcher/)),
 	1, 'so is the launcher');
 
 # The worker ends in an ordinary way: no crash, and it comes back by itself.
-my $session = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
+my $session =
+  $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
 my $worker = worker_pid($node);
 cmp_ok($worker, '>', 0, 'a worker runs');
 kill('TERM', $worker);
-wait_until('a terminated worker is replaced',
-	sub { my $pid = worker_pid($node); $pid && $pid != $worker && kill(0, $pid) });
+wait_until(
+	'a terminated worker is replaced',
+	sub {
+		my $pid = worker_pid($node);
+		$pid && $pid != $worker && kill(0, $pid);
+	});
 is($session->query('SELECT 1'), '1', 'sessions have not noticed');
 $session->quit;
 sql($node, undef, 'SELECT fieldcrypt.purge_cache()');
-sql_ok($node, 'app', 'SELECT count(name::text) FROM patient',
+sql_ok(
+	$node, 'app',
+	'SELECT count(name::text) FROM patient',
 	'the new worker unwraps');
+
+# The launcher ends in an ordinary way: what is cached serves on, and both
+# come back.
+my ($launcher) = child_pids($node, qr/fieldcrypt launcher/);
+kill('TERM', $launcher) == 1 or die $!;
+sql_ok(
+	$node, 'app',
+	'SELECT count(name::text) FROM patient',
+	'without a launcher cached keys are served');
+wait_until(
+	'a terminated launcher is replaced',
+	sub {
+		my ($pid) = child_pids($node, qr/fieldcrypt launcher/);
+		$pid && $pid != $launcher;
+	});
+wait_until('and its worker',
+	sub { my $pid = worker_pid($node); $pid && kill(0, $pid) });
+sql($node, undef, 'SELECT fieldcrypt.purge_cache()');
+sql_ok($node, 'app', 'SELECT count(name::text) FROM patient',
+	'which unwraps');
 
 # The postmaster.  Its children notice and go; until then the old shared
 # memory is in use and a start is refused.
@@ -192,7 +235,8 @@ crash_while_writing(
 	'kill -9 of the postmaster',
 	sub { $node->kill9 },
 	sub {
-		wait_until('the server starts again after kill -9 of the postmaster',
+		wait_until(
+			'the server starts again after kill -9 of the postmaster',
 			sub {
 				# a failed start may have met the old process's file
 				$node->{_pid} = undef;

@@ -16,8 +16,7 @@ my $dir = PostgreSQL::Test::Utils::tempdir('dumps');
 my $from = new_node('from');
 my $plaintext = 'PLANTED-for-dumps';
 
-sql(
-	$from, undef, q{
+sql($from, undef, q{
 CREATE TABLE doc (
 	id serial PRIMARY KEY,
 	note encrypted_text('pii') DEFAULT 'nothing noted',
@@ -41,8 +40,7 @@ CREATE FUNCTION greeting(who encrypted_text DEFAULT 'world') RETURNS text
 GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 });
-sql(
-	$from, 'app', qq{
+sql($from, 'app', qq{
 INSERT INTO patient VALUES (1, '$plaintext 1', '$plaintext ssn'), (2, NULL, '');
 INSERT INTO doc (id, tags) VALUES (1, ARRAY['$plaintext a', '$plaintext b']::text[]::encrypted_text('pii')[]);
 INSERT INTO doc (id, note) VALUES (2, '$plaintext note');
@@ -50,7 +48,8 @@ INSERT INTO contact VALUES (1, '$plaintext mail', ROW('$plaintext name'::text::e
 INSERT INTO parted VALUES (5, '$plaintext parted');
 });
 sql($from, undef, q{CALL fieldcrypt.rotate_key('pii')});
-sql($from, 'app', qq{INSERT INTO patient VALUES (3, '$plaintext 3', 'other')});
+sql($from, 'app',
+	qq{INSERT INTO patient VALUES (3, '$plaintext 3', 'other')});
 
 # Everything that a granted role sees, in one line.
 my $everything = q{
@@ -61,7 +60,9 @@ SELECT (SELECT string_agg(concat_ws('|', id, coalesce(name::text, '-'), coalesce
 	|| '#' || (SELECT string_agg(name::text, ';' ORDER BY id) FROM labelled)
 	|| '#' || greeting()};
 my $before = sql($from, 'app', $everything);
-like($before, qr/^1\|\Q$plaintext\E 1\|\Q$plaintext\E ssn;2\|-\|;3.*nothing noted.*no name.*hello world$/,
+like(
+	$before,
+	qr/^1\|\Q$plaintext\E 1\|\Q$plaintext\E ssn;2\|-\|;3.*nothing noted.*no name.*hello world$/,
 	'the tables are filled');
 
 # The dumps.  log_error_verbosity does not matter: any word on stderr counts.
@@ -69,7 +70,8 @@ like($before, qr/^1\|\Q$plaintext\E 1\|\Q$plaintext\E ssn;2\|-\|;3.*nothing note
 sub dump_ok
 {
 	my ($what, @options) = @_;
-	my ($ret, $out, $err) = run_tool($from, [ 'pg_dump', @options, 'postgres' ]);
+	my ($ret, $out, $err) =
+	  run_tool($from, [ 'pg_dump', @options, 'postgres' ]);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is($ret, 0, "$what: pg_dump");
@@ -95,14 +97,32 @@ is(join(' ', hits_in_dir($dir, { planted => $plaintext })),
 like($plain, qr/'nothing noted'/, 'constants of the schema are schema');
 like($plain, qr/encrypted_text\('pii','searchable'\)/, 'types print the key');
 
+# COPY in binary is a dump, too.
+sql($from, undef,
+	"COPY patient TO '$dir/binary' BINARY; CREATE TABLE from_binary (LIKE patient); COPY from_binary FROM '$dir/binary' BINARY; GRANT SELECT ON from_binary TO app"
+);
+is(join(' ', hits_in_file("$dir/binary", { planted => $plaintext })),
+	'', 'COPY BINARY holds no plaintext');
+is( sql($from,
+		'app',
+		q{SELECT count(*) FROM from_binary f JOIN patient p USING (id) WHERE f.name::text IS NOT DISTINCT FROM p.name::text AND f.ssn::text IS NOT DISTINCT FROM p.ssn::text}
+	),
+	'3',
+	'and comes back');
+sql($from, undef, 'DROP TABLE from_binary');
+
 # A superuser who was granted the key still can have a dump of ciphertext.
-sql($from, undef, q{SELECT fieldcrypt.grant_key('pii', 'postgres', 'decrypt')});
-(undef, my $granted) = run_tool($from, [ 'pg_dump', 'postgres' ],
+sql($from, undef,
+	q{SELECT fieldcrypt.grant_key('pii', 'postgres', 'decrypt')});
+(undef, my $granted) = run_tool(
+	$from,
+	[ 'pg_dump', 'postgres' ],
 	env => { PGOPTIONS => '-c fieldcrypt.output=ciphertext' });
 unlike($granted, qr/\Q$plaintext\E/,
 	'output = ciphertext keeps plaintext out of the dump of a grantee');
 like($granted, qr/fieldcrypt:1:/, 'and ciphertext in');
-sql($from, undef, q{SELECT fieldcrypt.revoke_key('pii', 'postgres', 'decrypt')});
+sql($from, undef,
+	q{SELECT fieldcrypt.revoke_key('pii', 'postgres', 'decrypt')});
 
 # A cluster to restore into: preload line, and nothing else of fieldcrypt.
 # Its roles come from pg_dumpall.
@@ -112,7 +132,8 @@ sub new_target
 	my $node = new_node($name, kms => 0, set_up => 0, %options);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my ($ret, $out, $err) = run_tool($node,
+	my ($ret, $out, $err) = run_tool(
+		$node,
 		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', 'postgres' ],
 		stdin => $globals);
 	is("$ret$err", '0', "$name: roles are restored");
@@ -122,7 +143,8 @@ sub new_target
 sub psql_restore
 {
 	my ($node, $database, $text, $test, %params) = @_;
-	my ($ret, $out, $err) = run_tool($node,
+	my ($ret, $out, $err) = run_tool(
+		$node,
 		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', $database ],
 		stdin => $text,
 		%params);
@@ -155,9 +177,11 @@ pg_restore_ok($to, 'pg_restore -j2 of a directory',
 
 # One table needs the extension; the keys may follow.
 sql($to, undef, 'CREATE EXTENSION fieldcrypt', dbname => 'one');
-pg_restore_ok($to, 'pg_restore -t', '-t', 'patient', '-d', 'one',
-	"$dir/custom");
-is( sql($to, undef, 'SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = $$patient$$::regclass AND attnum = 2',
+pg_restore_ok($to, 'pg_restore -t',
+	'-t', 'patient', '-d', 'one', "$dir/custom");
+is( sql($to,
+		undef,
+		'SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = $$patient$$::regclass AND attnum = 2',
 		dbname => 'one'),
 	"encrypted_text('#" . key_prefix() . "')",
 	'before the keys are there a type prints their prefix');
@@ -176,16 +200,24 @@ pg_restore_ok($to, 'pg_restore --section=post-data',
 	'--section=post-data', '-d', 'data_only', "$dir/custom");
 
 # INSERTs are ordinary statements: they need one line, and the hint is it.
-my ($ret_i, undef, $err_i) = run_tool($to,
-	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', 'inserts' ],
+my ($ret_i, undef, $err_i) = run_tool(
+	$to,
+	[
+		'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
+		'-v', 'VERBOSITY=verbose', 'inserts'
+	],
 	stdin => $inserts);
 is($ret_i, 3, 'a dump of INSERTs stops');
 like($err_i, qr/ERROR:  22P03/, 'at the first ciphertext');
 my ($line) = $err_i =~ /HINT:.*(PGOPTIONS='[^']*')/;
-is($line, q{PGOPTIONS='-c fieldcrypt.input=ciphertext'}, 'its hint is the line to use');
+is( $line,
+	q{PGOPTIONS='-c fieldcrypt.input=ciphertext'},
+	'its hint is the line to use');
 sql($to, undef, 'DROP DATABASE inserts');
 sql($to, undef, 'CREATE DATABASE inserts');
-psql_restore($to, 'inserts', $inserts, 'psql < dump of INSERTs',
+psql_restore(
+	$to, 'inserts', $inserts,
+	'psql < dump of INSERTs',
 	env => { PGOPTIONS => ($line // '') =~ s/^PGOPTIONS='|'$//gr });
 
 # The owner of a database restores what is his, superuser or not.
@@ -197,95 +229,159 @@ sql($to, undef, q{
 CREATE EXTENSION fieldcrypt;
 GRANT ALL ON SCHEMA public TO landlord;
 }, dbname => 'owned');
-pg_restore_ok($to, 'pg_restore by the owner of the database',
-	'-U', 'landlord', '--no-owner', '--no-privileges', '-t', 'patient',
-	'-d', 'owned', "$dir/custom");
+pg_restore_ok(
+	$to, 'pg_restore by the owner of the database',
+	'-U', 'landlord',
+	'--no-owner', '--no-privileges',
+	'-t', 'patient',
+	'-d', 'owned',
+	"$dir/custom");
 is(sql($to, 'landlord', 'SELECT count(*) FROM patient', dbname => 'owned'),
 	'3', 'the rows are there');
-sql_fails($to, 'landlord', 'SELECT name FROM patient WHERE id = 1',
-	'55000', qr/not in this database's keyring/,
-	'he cannot read what he has no key for', dbname => 'owned');
+sql_fails(
+	$to,
+	'landlord',
+	'SELECT name FROM patient WHERE id = 1',
+	'55000',
+	qr/not in this database's keyring/,
+	'he cannot read what he has no key for',
+	dbname => 'owned');
 
 # Somebody else may not load ciphertext.
 my ($armour) = $plain =~ /(fieldcrypt:1:[A-Za-z0-9+\/=]+)/;
 sql($to, undef, 'GRANT ALL ON patient TO app', dbname => 'plain');
-sql_fails($to, 'app', "COPY patient FROM STDIN;\n77\t$armour\t\\N\n\\.\n",
-	'22P03', qr/ciphertext/, 'COPY of ciphertext by anybody else is refused',
+sql_fails(
+	$to,
+	'app',
+	"COPY patient FROM STDIN;\n77\t$armour\t\\N\n\\.\n",
+	'22P03',
+	qr/ciphertext/,
+	'COPY of ciphertext by anybody else is refused',
 	dbname => 'plain');
 
 # No KMS has been asked for anything so far.  Reading says what is missing.
-sql_fails($to, 'app', 'SELECT name FROM patient WHERE id = 1',
-	'58000', qr/local/, 'without the provider nothing opens', dbname => 'plain',
+sql_fails(
+	$to, 'app', 'SELECT name FROM patient WHERE id = 1',
+	'58000', qr/local/, 'without the provider nothing opens',
+	dbname => 'plain',
 	timeout => 60);
-sql_fails($to, undef, 'SELECT name::text FROM patient WHERE id = 1',
-	'42501', qr/permission denied for key "pii"/,
-	'nor for the superuser, who has no grant', dbname => 'plain');
+sql_fails(
+	$to,
+	undef,
+	'SELECT name::text FROM patient WHERE id = 1',
+	'42501',
+	qr/permission denied for key "pii"/,
+	'nor for the superuser, who has no grant',
+	dbname => 'plain');
 
 # With the provider file of the cluster that the dump came from, it does.
 $to->append_conf('postgresql.conf',
 	"fieldcrypt.provider_file = '$from->{kms}->{provider_file}'\n");
 $to->reload;
-wait_until('the provider is there',
-	sub { sql($to, undef, 'SELECT pid FROM fieldcrypt.providers', dbname => 'plain') });
+wait_until(
+	'the provider is there',
+	sub {
+		sql($to, undef,
+			'SELECT pid FROM fieldcrypt.providers',
+			dbname => 'plain');
+	});
 
 # Without triggers nobody asked whom the names of grantees name here: such
 # grants do not count until they are given anew.
-is(sql($to, undef, 'SELECT active FROM fieldcrypt.grants', dbname => 'data_only'),
-	'f', 'a grant that came without triggers is not active');
-sql($to, undef, q{SELECT fieldcrypt.grant_key('pii', 'app', 'decrypt')}, dbname => 'data_only');
+is( sql($to, undef,
+		'SELECT active FROM fieldcrypt.grants',
+		dbname => 'data_only'),
+	'f',
+	'a grant that came without triggers is not active');
+sql($to, undef,
+	q{SELECT fieldcrypt.grant_key('pii', 'app', 'decrypt')},
+	dbname => 'data_only');
 foreach my $database (qw(plain custom directory inserts data_only))
 {
-	is(sql_ok($to, 'app', $everything, "$database: statements run", dbname => $database),
-		$before, "$database: every value opens");
-	is( sql($to, undef, q{SELECT string_agg(key || purpose || version || state, ' ' ORDER BY key, purpose, version) FROM fieldcrypt.key_status}, dbname => $database),
+	is( sql_ok(
+			$to, 'app', $everything,
+			"$database: statements run",
+			dbname => $database),
+		$before,
+		"$database: every value opens");
+	is( sql($to,
+			undef,
+			q{SELECT string_agg(key || purpose || version || state, ' ' ORDER BY key, purpose, version) FROM fieldcrypt.key_status},
+			dbname => $database),
 		'piiindex1active piiwrap1decrypt-only piiwrap2active',
 		"$database: keys and versions are those of the dump");
 }
 
 sql($to, undef, 'GRANT SELECT ON patient TO app', dbname => 'one');
-is(sql($to, 'app', 'SELECT name FROM patient WHERE id = 1', dbname => 'one'),
-	"$plaintext 1", 'one: a table and its keys, restored apart, open');
+is( sql($to, 'app', 'SELECT name FROM patient WHERE id = 1', dbname => 'one'),
+	"$plaintext 1",
+	'one: a table and its keys, restored apart, open');
 
 # The dump's grants are in force, since the roles are there.
-is( sql($to, undef, q{SELECT key, grantee, privilege, active FROM fieldcrypt.grants}, dbname => 'plain'),
-	'pii|app|decrypt|t', 'grants came along');
+is( sql($to, undef,
+		q{SELECT key, grantee, privilege, active FROM fieldcrypt.grants},
+		dbname => 'plain'),
+	'pii|app|decrypt|t',
+	'grants came along');
 
 # A restored database goes on by itself: new version, new values, blind index.
-sql_ok($to, undef, q{CALL fieldcrypt.rotate_key('pii')}, 'a restored key rotates',
+sql_ok(
+	$to, undef,
+	q{CALL fieldcrypt.rotate_key('pii')},
+	'a restored key rotates',
 	dbname => 'custom');
 sql_ok($to, 'app', q{INSERT INTO patient VALUES (4, 'new', 'new ssn')},
 	'and writes', dbname => 'custom');
-sql_fails($to, 'app', qq{INSERT INTO patient VALUES (5, 'dup', '$plaintext ssn')},
-	'23505', qr/patient_ssn/, 'its unique blind index holds against old values',
+sql_fails(
+	$to,
+	'app',
+	qq{INSERT INTO patient VALUES (5, 'dup', '$plaintext ssn')},
+	'23505',
+	qr/patient_ssn/,
+	'its unique blind index holds against old values',
 	dbname => 'custom');
 
 # Over a database that has keys: they are not thrown away unless somebody
 # says so, and then everything is there again.
-my ($ret_c, undef, $err_c) = run_tool($to,
-	[ 'pg_restore', '--clean', '--if-exists', '-1', '-d', 'plain', "$dir/custom" ]);
+my ($ret_c, undef, $err_c) = run_tool(
+	$to,
+	[
+		'pg_restore', '--clean', '--if-exists', '-1',
+		'-d', 'plain', "$dir/custom"
+	]);
 is($ret_c, 1, 'pg_restore --clean stops at keys');
 like($err_c, qr/while it holds keys.*allow_drop/s, 'and says how to go on');
-($ret_c, undef, $err_c) = run_tool($to,
-	[ 'pg_restore', '--clean', '--if-exists', '-1', '-d', 'plain', "$dir/custom" ],
+($ret_c, undef, $err_c) = run_tool(
+	$to,
+	[
+		'pg_restore', '--clean', '--if-exists', '-1',
+		'-d', 'plain', "$dir/custom"
+	],
 	env => { PGOPTIONS => '-c fieldcrypt.allow_drop=on' });
 is("$ret_c$err_c", '0', 'with allow_drop it goes on');
-is(sql($to, 'app', $everything, dbname => 'plain'), $before, 'and every value opens');
+is(sql($to, 'app', $everything, dbname => 'plain'),
+	$before, 'and every value opens');
 
 # A grant to a role that is not there: a warning, nothing more, and not active.
 $to->stop;
 my $lonely = new_node('lonely', kms => 0, set_up => 0);
-($ret, undef, $err) = run_tool($lonely,
+($ret, undef, $err) = run_tool(
+	$lonely,
 	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', 'postgres' ],
 	stdin => "CREATE EXTENSION fieldcrypt;\n"
 	  . join('', $plain =~ /^COPY fieldcrypt\..*?^\\\.\n/msg));
 is($ret, 0, 'key tables load where the roles are missing');
 like($err, qr/WARNING.*"app"/, 'with a warning that names the role');
-is(sql($lonely, undef, 'SELECT key, grantee, active FROM fieldcrypt.grants'),
-	'pii|app|f', 'and a grant that does not count');
+is( sql($lonely, undef, 'SELECT key, grantee, active FROM fieldcrypt.grants'),
+	'pii|app|f',
+	'and a grant that does not count');
 sql($lonely, undef, 'CREATE ROLE app LOGIN');
-is( sql($lonely, undef, q{SELECT active FROM fieldcrypt.grants}) .
-	  sql($lonely, undef, q{SELECT fieldcrypt.has_key_privilege('app', 'pii', 'decrypt')}),
-	'ff', 'also when a role of that name appears');
+is( sql($lonely, undef, q{SELECT active FROM fieldcrypt.grants})
+	  . sql(
+		$lonely, undef,
+		q{SELECT fieldcrypt.has_key_privilege('app', 'pii', 'decrypt')}),
+	'ff',
+	'also when a role of that name appears');
 $lonely->stop;
 
 # A server that does not preload the library takes it all the same.
@@ -295,7 +391,7 @@ psql_restore($bare, 'plain', $plain, 'psql < dump without preload');
 like(sql($bare, undef, 'COPY patient TO STDOUT', dbname => 'plain'),
 	qr/^1\tfieldcrypt:1:/, 'the values are there');
 my (undef, $again) = run_tool($bare, [ 'pg_dump', 'plain' ]);
-is(join('', sort { $a cmp $b } $again =~ /fieldcrypt:1:[A-Za-z0-9+\/=]+/g),
+is( join('', sort { $a cmp $b } $again =~ /fieldcrypt:1:[A-Za-z0-9+\/=]+/g),
 	join('', sort { $a cmp $b } $plain =~ /fieldcrypt:1:[A-Za-z0-9+\/=]+/g),
 	'and can be dumped from there again');
 $bare->stop;
@@ -304,7 +400,8 @@ $bare->stop;
 sub key_prefix
 {
 	return sql($from, undef,
-		q{SELECT substr(encode(key_id, 'hex'), 1, 7) FROM fieldcrypt.keys WHERE name = 'pii'});
+		q{SELECT substr(encode(key_id, 'hex'), 1, 7) FROM fieldcrypt.keys WHERE name = 'pii'}
+	);
 }
 
 $from->stop;

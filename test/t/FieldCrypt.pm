@@ -24,9 +24,9 @@ use warnings FATAL => 'all';
 
 use Digest::SHA qw(hmac_sha256);
 use Exporter 'import';
-use File::Copy ();
-use File::Find ();
-use IPC::Run ();
+use File::Copy   ();
+use File::Find   ();
+use IPC::Run     ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -82,7 +82,7 @@ sub new_kms
 sub random_hex
 {
 	open(my $random, '<:raw', '/dev/urandom') or die "/dev/urandom: $!";
-	sysread($random, my $bytes, 32) == 32 or die "short read: $!";
+	sysread($random, my $bytes, 32) == 32     or die "short read: $!";
 	close($random);
 	return unpack('H*', $bytes);
 }
@@ -95,9 +95,9 @@ sub write_key_file
 
 	open(my $fh, '>', "$path.new") or die "$path.new: $!";
 	print $fh "$text\n";
-	close($fh) or die "$path.new: $!";
+	close($fh)                        or die "$path.new: $!";
 	chmod($mode // 0600, "$path.new") or die "chmod $path.new: $!";
-	rename("$path.new", $path) or die "rename $path: $!";
+	rename("$path.new", $path)        or die "rename $path: $!";
 	return;
 }
 
@@ -108,8 +108,8 @@ sub write_provider_file
 
 	open(my $fh, '>', "$path.new") or die "$path.new: $!";
 	print $fh $text;
-	close($fh) or die "$path.new: $!";
-	chmod(0600, "$path.new") or die "chmod $path.new: $!";
+	close($fh)                 or die "$path.new: $!";
+	chmod(0600, "$path.new")   or die "chmod $path.new: $!";
 	rename("$path.new", $path) or die "rename $path: $!";
 	return;
 }
@@ -146,7 +146,7 @@ sub new_node
 	$conf .= "shared_preload_libraries = '$preload'\n" if $preload ne '';
 	$conf .= "restart_after_crash = on\nlog_statement = none\n";
 	$conf .= "fieldcrypt.provider_file = '$kms->{provider_file}'\n" if $kms;
-	$conf .= "fieldcrypt.kms_timeout = '5s'\n" if $kms;
+	$conf .= "fieldcrypt.kms_timeout = '5s'\n"                      if $kms;
 	$conf .= $options{conf} // '';
 	$node->append_conf('postgresql.conf', $conf);
 	$node->{kms} = $kms;
@@ -190,8 +190,7 @@ sub set_up
 {
 	my ($node, $database) = @_;
 
-	sql(
-		$node, undef, q{
+	sql($node, undef, q{
 CREATE EXTENSION fieldcrypt;
 SELECT fieldcrypt.create_key('pii');
 DO $$
@@ -240,7 +239,8 @@ sub psql_as
 	my ($ret, $out, $err) = $node->psql(
 		$params{dbname} // 'postgres', $sql,
 		extra_params => \@extra,
-		timeout => $params{timeout} // $PostgreSQL::Test::Utils::timeout_default);
+		timeout => $params{timeout}
+		  // $PostgreSQL::Test::Utils::timeout_default);
 	return ($ret, $out, $err);
 }
 
@@ -352,7 +352,8 @@ sub kms_calls
 
 	$provider //= 'local';
 	return sql($node, undef,
-		"SELECT kms_calls FROM fieldcrypt.providers WHERE provider = '$provider'");
+		"SELECT kms_calls FROM fieldcrypt.providers WHERE provider = '$provider'"
+	);
 }
 
 sub worker_pid
@@ -370,8 +371,8 @@ sub worker_pid
 sub child_pids
 {
 	my ($node, $pattern) = @_;
-	my $postmaster = (split /\n/,
-		slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my $postmaster =
+	  (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my @pids;
 
 	foreach my $dir (glob('/proc/[0-9]*'))
@@ -396,7 +397,8 @@ sub kill_hard
 {
 	my ($pid) = @_;
 
-	die 'no process to kill' unless defined $pid && $pid =~ /^\d+$/ && $pid > 1;
+	die 'no process to kill'
+	  unless defined $pid && $pid =~ /^\d+$/ && $pid > 1;
 	return kill(9, $pid);
 }
 
@@ -564,14 +566,18 @@ SELECT encode(v.key_id, 'hex'), v.purpose, v.version, v.suite, encode(v.wrapped,
  WHERE k.name = '$key' ORDER BY 2, 3});
 	foreach my $row (split /\n/, $rows)
 	{
-		my ($id, $purpose, $version, $suite, $wrapped, $kcv) = split /\|/, $row;
+		my ($id, $purpose, $version, $suite, $wrapped, $kcv) = split /\|/,
+		  $row;
 		my $context =
-		  pack('CC', $purpose, $suite) . pack('H*', $id) . pack('n', $version);
+			pack('CC', $purpose, $suite)
+		  . pack('H*', $id)
+		  . pack('n', $version);
 		my $root = unwrap_local($kek, pack('H*', $wrapped));
 
 		# design: SP 800-108 in counter mode, one block
 		my $master = hmac_sha256(
-			pack('N', 1) . "fieldcrypt/1\0" . $context . pack('N', 256), $root);
+			pack('N', 1) . "fieldcrypt/1\0" . $context . pack('N', 256),
+			$root);
 
 		die "unwrapped something else than the extension did"
 		  unless unpack('H*',
@@ -603,9 +609,10 @@ sub unwrap_local
 			'openssl', 'enc', '-d', '-aes-256-ctr', '-K', $kek,
 			'-iv', unpack('H*', $nonce) . '00000002'
 		],
-		'<', \$ciphertext,
-		'>', \$root)
-	  or die 'openssl failed';
+		'<',
+		\$ciphertext,
+		'>',
+		\$root) or die 'openssl failed';
 	return $root;
 }
 
@@ -628,12 +635,15 @@ sub data_key
 	die "no value of suite 1: $armour" if $suite != 1;
 	IPC::Run::run(
 		[
-			'openssl', 'enc', '-d', '-id-aes256-wrap', '-K', unpack('H*', $master),
+			'openssl', 'enc',
+			'-d', '-id-aes256-wrap',
+			'-K', unpack('H*', $master),
 			'-iv', 'A6' x 8
 		],
-		'<', \$wrapped,
-		'>', \$key)
-	  or die 'openssl failed';
+		'<',
+		\$wrapped,
+		'>',
+		\$key) or die 'openssl failed';
 	return $key;
 }
 
@@ -652,8 +662,7 @@ sub core_of
 	my ($pid, $everything) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir('core');
 	my ($out, $err) = ('', '');
-	my @command =
-	  ('gcore', $everything ? '-a' : (), '-o', "$dir/core", $pid);
+	my @command = ('gcore', $everything ? '-a' : (), '-o', "$dir/core", $pid);
 
 	eval {
 		IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>', \$err,
