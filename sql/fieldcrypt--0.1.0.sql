@@ -430,6 +430,505 @@ GRANT EXECUTE ON FUNCTION fieldcrypt.cache_slots() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION fieldcrypt.provider_list(), fieldcrypt.memory_protection_info() TO pg_monitor;
 
 ----------------------------------------------------------------------
+-- Operators: those of text, on the plaintext; decrypt is needed on the key of
+-- every value that is opened.  COST: opening a value takes about this many
+-- times what comparing two texts takes.
+----------------------------------------------------------------------
+
+CREATE FUNCTION pg_catalog.encrypted_text_eq_support(internal) RETURNS internal
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_et_eq_support';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_eq_support(internal) IS
+    'planner support of =: asks the blind index of a searchable column';
+CREATE FUNCTION pg_catalog.encrypted_text_eq(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_eq_support AS 'MODULE_PATHNAME', 'fc_et_eq';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_eq(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of = operator';
+CREATE FUNCTION pg_catalog.encrypted_text_ne(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_ne';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_ne(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of <> operator';
+CREATE FUNCTION pg_catalog.encrypted_text_lt(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_lt';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_lt(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of < operator';
+CREATE FUNCTION pg_catalog.encrypted_text_le(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_le';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_le(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of <= operator';
+CREATE FUNCTION pg_catalog.encrypted_text_gt(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_gt';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_gt(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of > operator';
+CREATE FUNCTION pg_catalog.encrypted_text_ge(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_ge';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_ge(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of >= operator';
+CREATE FUNCTION pg_catalog.encrypted_text_cmp(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS int4
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_cmp';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_cmp(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'less-equal-greater';
+
+CREATE OPERATOR pg_catalog.= (FUNCTION = pg_catalog.encrypted_text_eq, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>),
+    RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR pg_catalog.= (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'equal, as text';
+CREATE OPERATOR pg_catalog.<> (FUNCTION = pg_catalog.encrypted_text_ne, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=),
+    RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR pg_catalog.<> (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'not equal, as text';
+CREATE OPERATOR pg_catalog.< (FUNCTION = pg_catalog.encrypted_text_lt, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.>), NEGATOR = OPERATOR(pg_catalog.>=),
+    RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR pg_catalog.< (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'less than, as text';
+CREATE OPERATOR pg_catalog.<= (FUNCTION = pg_catalog.encrypted_text_le, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.>=), NEGATOR = OPERATOR(pg_catalog.>),
+    RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR pg_catalog.<= (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'less than or equal, as text';
+CREATE OPERATOR pg_catalog.> (FUNCTION = pg_catalog.encrypted_text_gt, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=),
+    RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR pg_catalog.> (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'greater than, as text';
+CREATE OPERATOR pg_catalog.>= (FUNCTION = pg_catalog.encrypted_text_ge, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.<=), NEGATOR = OPERATOR(pg_catalog.<),
+    RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR pg_catalog.>= (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'greater than or equal, as text';
+
+CREATE FUNCTION pg_catalog.encrypted_text_text_eq(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_eq_support AS 'MODULE_PATHNAME', 'fc_et_text_eq';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_text_eq(pg_catalog.encrypted_text, text) IS 'implementation of = operator';
+CREATE FUNCTION pg_catalog.encrypted_text_text_ne(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_ne';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_text_ne(pg_catalog.encrypted_text, text) IS 'implementation of <> operator';
+CREATE FUNCTION pg_catalog.encrypted_text_text_lt(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_lt';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_text_lt(pg_catalog.encrypted_text, text) IS 'implementation of < operator';
+CREATE FUNCTION pg_catalog.encrypted_text_text_le(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_le';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_text_le(pg_catalog.encrypted_text, text) IS 'implementation of <= operator';
+CREATE FUNCTION pg_catalog.encrypted_text_text_gt(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_gt';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_text_gt(pg_catalog.encrypted_text, text) IS 'implementation of > operator';
+CREATE FUNCTION pg_catalog.encrypted_text_text_ge(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_ge';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_text_ge(pg_catalog.encrypted_text, text) IS 'implementation of >= operator';
+CREATE FUNCTION pg_catalog.encrypted_text_text_cmp(pg_catalog.encrypted_text, text) RETURNS int4
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_cmp';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_text_cmp(pg_catalog.encrypted_text, text) IS 'less-equal-greater';
+
+CREATE OPERATOR pg_catalog.= (FUNCTION = pg_catalog.encrypted_text_text_eq, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>),
+    RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR pg_catalog.= (pg_catalog.encrypted_text, text) IS 'equal, as text';
+CREATE OPERATOR pg_catalog.<> (FUNCTION = pg_catalog.encrypted_text_text_ne, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=),
+    RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR pg_catalog.<> (pg_catalog.encrypted_text, text) IS 'not equal, as text';
+CREATE OPERATOR pg_catalog.< (FUNCTION = pg_catalog.encrypted_text_text_lt, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(pg_catalog.>), NEGATOR = OPERATOR(pg_catalog.>=),
+    RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR pg_catalog.< (pg_catalog.encrypted_text, text) IS 'less than, as text';
+CREATE OPERATOR pg_catalog.<= (FUNCTION = pg_catalog.encrypted_text_text_le, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(pg_catalog.>=), NEGATOR = OPERATOR(pg_catalog.>),
+    RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR pg_catalog.<= (pg_catalog.encrypted_text, text) IS 'less than or equal, as text';
+CREATE OPERATOR pg_catalog.> (FUNCTION = pg_catalog.encrypted_text_text_gt, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=),
+    RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR pg_catalog.> (pg_catalog.encrypted_text, text) IS 'greater than, as text';
+CREATE OPERATOR pg_catalog.>= (FUNCTION = pg_catalog.encrypted_text_text_ge, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(pg_catalog.<=), NEGATOR = OPERATOR(pg_catalog.<),
+    RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR pg_catalog.>= (pg_catalog.encrypted_text, text) IS 'greater than or equal, as text';
+
+CREATE FUNCTION pg_catalog.text_encrypted_text_eq(text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_eq_support AS 'MODULE_PATHNAME', 'fc_text_et_eq';
+COMMENT ON FUNCTION pg_catalog.text_encrypted_text_eq(text, pg_catalog.encrypted_text) IS 'implementation of = operator';
+CREATE FUNCTION pg_catalog.text_encrypted_text_ne(text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_ne';
+COMMENT ON FUNCTION pg_catalog.text_encrypted_text_ne(text, pg_catalog.encrypted_text) IS 'implementation of <> operator';
+CREATE FUNCTION pg_catalog.text_encrypted_text_lt(text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_lt';
+COMMENT ON FUNCTION pg_catalog.text_encrypted_text_lt(text, pg_catalog.encrypted_text) IS 'implementation of < operator';
+CREATE FUNCTION pg_catalog.text_encrypted_text_le(text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_le';
+COMMENT ON FUNCTION pg_catalog.text_encrypted_text_le(text, pg_catalog.encrypted_text) IS 'implementation of <= operator';
+CREATE FUNCTION pg_catalog.text_encrypted_text_gt(text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_gt';
+COMMENT ON FUNCTION pg_catalog.text_encrypted_text_gt(text, pg_catalog.encrypted_text) IS 'implementation of > operator';
+CREATE FUNCTION pg_catalog.text_encrypted_text_ge(text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_ge';
+COMMENT ON FUNCTION pg_catalog.text_encrypted_text_ge(text, pg_catalog.encrypted_text) IS 'implementation of >= operator';
+CREATE FUNCTION pg_catalog.text_encrypted_text_cmp(text, pg_catalog.encrypted_text) RETURNS int4
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_cmp';
+COMMENT ON FUNCTION pg_catalog.text_encrypted_text_cmp(text, pg_catalog.encrypted_text) IS 'less-equal-greater';
+
+CREATE OPERATOR pg_catalog.= (FUNCTION = pg_catalog.text_encrypted_text_eq, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>),
+    RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR pg_catalog.= (text, pg_catalog.encrypted_text) IS 'equal, as text';
+CREATE OPERATOR pg_catalog.<> (FUNCTION = pg_catalog.text_encrypted_text_ne, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=),
+    RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR pg_catalog.<> (text, pg_catalog.encrypted_text) IS 'not equal, as text';
+CREATE OPERATOR pg_catalog.< (FUNCTION = pg_catalog.text_encrypted_text_lt, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.>), NEGATOR = OPERATOR(pg_catalog.>=),
+    RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR pg_catalog.< (text, pg_catalog.encrypted_text) IS 'less than, as text';
+CREATE OPERATOR pg_catalog.<= (FUNCTION = pg_catalog.text_encrypted_text_le, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.>=), NEGATOR = OPERATOR(pg_catalog.>),
+    RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR pg_catalog.<= (text, pg_catalog.encrypted_text) IS 'less than or equal, as text';
+CREATE OPERATOR pg_catalog.> (FUNCTION = pg_catalog.text_encrypted_text_gt, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=),
+    RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR pg_catalog.> (text, pg_catalog.encrypted_text) IS 'greater than, as text';
+CREATE OPERATOR pg_catalog.>= (FUNCTION = pg_catalog.text_encrypted_text_ge, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text,
+    COMMUTATOR = OPERATOR(pg_catalog.<=), NEGATOR = OPERATOR(pg_catalog.<),
+    RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR pg_catalog.>= (text, pg_catalog.encrypted_text) IS 'greater than or equal, as text';
+
+----------------------------------------------------------------------
+-- LIKE and regular expressions
+----------------------------------------------------------------------
+
+CREATE FUNCTION pg_catalog.encrypted_text_like(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_like';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_like(pg_catalog.encrypted_text, text) IS 'implementation of ~~ operator';
+CREATE FUNCTION pg_catalog.encrypted_text_nlike(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_nlike';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_nlike(pg_catalog.encrypted_text, text) IS 'implementation of !~~ operator';
+CREATE FUNCTION pg_catalog.encrypted_text_iclike(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_iclike';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_iclike(pg_catalog.encrypted_text, text) IS 'implementation of ~~* operator';
+CREATE FUNCTION pg_catalog.encrypted_text_icnlike(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_icnlike';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_icnlike(pg_catalog.encrypted_text, text) IS 'implementation of !~~* operator';
+CREATE FUNCTION pg_catalog.encrypted_text_regexeq(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_regexeq';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_regexeq(pg_catalog.encrypted_text, text) IS 'implementation of ~ operator';
+CREATE FUNCTION pg_catalog.encrypted_text_regexne(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_regexne';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_regexne(pg_catalog.encrypted_text, text) IS 'implementation of !~ operator';
+CREATE FUNCTION pg_catalog.encrypted_text_icregexeq(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_icregexeq';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_icregexeq(pg_catalog.encrypted_text, text) IS 'implementation of ~* operator';
+CREATE FUNCTION pg_catalog.encrypted_text_icregexne(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_icregexne';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_icregexne(pg_catalog.encrypted_text, text) IS 'implementation of !~* operator';
+
+CREATE OPERATOR pg_catalog.~~ (FUNCTION = pg_catalog.encrypted_text_like, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.!~~), RESTRICT = likesel, JOIN = likejoinsel);
+COMMENT ON OPERATOR pg_catalog.~~ (pg_catalog.encrypted_text, text) IS 'LIKE, as text';
+CREATE OPERATOR pg_catalog.!~~ (FUNCTION = pg_catalog.encrypted_text_nlike, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.~~), RESTRICT = nlikesel, JOIN = nlikejoinsel);
+COMMENT ON OPERATOR pg_catalog.!~~ (pg_catalog.encrypted_text, text) IS 'NOT LIKE, as text';
+CREATE OPERATOR pg_catalog.~~* (FUNCTION = pg_catalog.encrypted_text_iclike, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.!~~*), RESTRICT = iclikesel, JOIN = iclikejoinsel);
+COMMENT ON OPERATOR pg_catalog.~~* (pg_catalog.encrypted_text, text) IS 'ILIKE, as text';
+CREATE OPERATOR pg_catalog.!~~* (FUNCTION = pg_catalog.encrypted_text_icnlike, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.~~*), RESTRICT = icnlikesel, JOIN = icnlikejoinsel);
+COMMENT ON OPERATOR pg_catalog.!~~* (pg_catalog.encrypted_text, text) IS 'NOT ILIKE, as text';
+CREATE OPERATOR pg_catalog.~ (FUNCTION = pg_catalog.encrypted_text_regexeq, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.!~), RESTRICT = regexeqsel, JOIN = regexeqjoinsel);
+COMMENT ON OPERATOR pg_catalog.~ (pg_catalog.encrypted_text, text) IS 'matches regular expression, as text';
+CREATE OPERATOR pg_catalog.!~ (FUNCTION = pg_catalog.encrypted_text_regexne, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.~), RESTRICT = regexnesel, JOIN = regexnejoinsel);
+COMMENT ON OPERATOR pg_catalog.!~ (pg_catalog.encrypted_text, text) IS 'does not match regular expression, as text';
+CREATE OPERATOR pg_catalog.~* (FUNCTION = pg_catalog.encrypted_text_icregexeq, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.!~*), RESTRICT = icregexeqsel, JOIN = icregexeqjoinsel);
+COMMENT ON OPERATOR pg_catalog.~* (pg_catalog.encrypted_text, text) IS 'matches regular expression, case-insensitively, as text';
+CREATE OPERATOR pg_catalog.!~* (FUNCTION = pg_catalog.encrypted_text_icregexne, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    NEGATOR = OPERATOR(pg_catalog.~*), RESTRICT = icregexnesel, JOIN = icregexnejoinsel);
+COMMENT ON OPERATOR pg_catalog.!~* (pg_catalog.encrypted_text, text) IS 'does not match regular expression, case-insensitively, as text';
+
+----------------------------------------------------------------------
+-- Operator families.  Both have text as a member, so that encrypted values and
+-- texts are joined by hash and by merge.  Its own operators there are these of
+-- schema fieldcrypt and not text's: a family that had text's = would show up in
+-- the plans of statements that have nothing to do with encryption.
+----------------------------------------------------------------------
+
+CREATE OPERATOR fieldcrypt.#<# (FUNCTION = pg_catalog.text_lt, LEFTARG = text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(fieldcrypt.#>#), NEGATOR = OPERATOR(fieldcrypt.#>=#), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR fieldcrypt.#<# (text, text) IS 'less than; joins texts with encrypted values';
+CREATE OPERATOR fieldcrypt.#<=# (FUNCTION = pg_catalog.text_le, LEFTARG = text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(fieldcrypt.#>=#), NEGATOR = OPERATOR(fieldcrypt.#>#), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR fieldcrypt.#<=# (text, text) IS 'less than or equal; joins texts with encrypted values';
+CREATE OPERATOR fieldcrypt.#=# (FUNCTION = pg_catalog.texteq, LEFTARG = text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(fieldcrypt.#=#), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR fieldcrypt.#=# (text, text) IS 'equal; joins texts with encrypted values';
+CREATE OPERATOR fieldcrypt.#>=# (FUNCTION = pg_catalog.text_ge, LEFTARG = text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(fieldcrypt.#<=#), NEGATOR = OPERATOR(fieldcrypt.#<#), RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR fieldcrypt.#>=# (text, text) IS 'greater than or equal; joins texts with encrypted values';
+CREATE OPERATOR fieldcrypt.#># (FUNCTION = pg_catalog.text_gt, LEFTARG = text, RIGHTARG = text,
+    COMMUTATOR = OPERATOR(fieldcrypt.#<#), NEGATOR = OPERATOR(fieldcrypt.#<=#), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR fieldcrypt.#># (text, text) IS 'greater than; joins texts with encrypted values';
+
+CREATE FUNCTION pg_catalog.encrypted_text_hash(pg_catalog.encrypted_text) RETURNS int4
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_hash';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_hash(pg_catalog.encrypted_text) IS 'hash, keyed';
+CREATE FUNCTION pg_catalog.encrypted_text_hash_extended(pg_catalog.encrypted_text, int8) RETURNS int8
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_hash_extended';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_hash_extended(pg_catalog.encrypted_text, int8) IS 'hash, keyed';
+CREATE FUNCTION fieldcrypt.text_hash(text) RETURNS int4
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'fc_text_hash';
+COMMENT ON FUNCTION fieldcrypt.text_hash(text) IS 'hash of a text that is joined with encrypted values, keyed';
+CREATE FUNCTION fieldcrypt.text_hash_extended(text, int8) RETURNS int8
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'fc_text_hash_extended';
+COMMENT ON FUNCTION fieldcrypt.text_hash_extended(text, int8) IS 'hash of a text that is joined with encrypted values, keyed';
+-- Nobody calls them by name: who could, could look for the hash of a guess in
+-- what was spilled to disk.
+REVOKE ALL ON FUNCTION pg_catalog.encrypted_text_hash(pg_catalog.encrypted_text),
+    pg_catalog.encrypted_text_hash_extended(pg_catalog.encrypted_text, int8),
+    fieldcrypt.text_hash(text), fieldcrypt.text_hash_extended(text, int8) FROM PUBLIC;
+CREATE FUNCTION pg_catalog.encrypted_text_sortsupport(internal) RETURNS void
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'fc_et_sortsupport';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_sortsupport(internal) IS 'sort support';
+
+CREATE OPERATOR FAMILY pg_catalog.encrypted_text_ops USING btree;
+COMMENT ON OPERATOR FAMILY pg_catalog.encrypted_text_ops USING btree IS 'encrypted values, and texts joined with them';
+CREATE OPERATOR CLASS pg_catalog.encrypted_text_ops DEFAULT FOR TYPE pg_catalog.encrypted_text USING btree
+    FAMILY pg_catalog.encrypted_text_ops AS
+    OPERATOR 1 pg_catalog.< (pg_catalog.encrypted_text, pg_catalog.encrypted_text),
+    OPERATOR 2 pg_catalog.<= (pg_catalog.encrypted_text, pg_catalog.encrypted_text),
+    OPERATOR 3 pg_catalog.= (pg_catalog.encrypted_text, pg_catalog.encrypted_text),
+    OPERATOR 4 pg_catalog.>= (pg_catalog.encrypted_text, pg_catalog.encrypted_text),
+    OPERATOR 5 pg_catalog.> (pg_catalog.encrypted_text, pg_catalog.encrypted_text),
+    FUNCTION 1 pg_catalog.encrypted_text_cmp(pg_catalog.encrypted_text, pg_catalog.encrypted_text),
+    FUNCTION 2 pg_catalog.encrypted_text_sortsupport(internal);
+COMMENT ON OPERATOR CLASS pg_catalog.encrypted_text_ops USING btree IS 'sorting and grouping of encrypted values; no index can be built with it';
+ALTER OPERATOR FAMILY pg_catalog.encrypted_text_ops USING btree ADD
+    OPERATOR 1 pg_catalog.< (pg_catalog.encrypted_text, text),
+    OPERATOR 2 pg_catalog.<= (pg_catalog.encrypted_text, text),
+    OPERATOR 3 pg_catalog.= (pg_catalog.encrypted_text, text),
+    OPERATOR 4 pg_catalog.>= (pg_catalog.encrypted_text, text),
+    OPERATOR 5 pg_catalog.> (pg_catalog.encrypted_text, text),
+    FUNCTION 1 (pg_catalog.encrypted_text, text) pg_catalog.encrypted_text_text_cmp(pg_catalog.encrypted_text, text),
+    OPERATOR 1 pg_catalog.< (text, pg_catalog.encrypted_text),
+    OPERATOR 2 pg_catalog.<= (text, pg_catalog.encrypted_text),
+    OPERATOR 3 pg_catalog.= (text, pg_catalog.encrypted_text),
+    OPERATOR 4 pg_catalog.>= (text, pg_catalog.encrypted_text),
+    OPERATOR 5 pg_catalog.> (text, pg_catalog.encrypted_text),
+    FUNCTION 1 (text, pg_catalog.encrypted_text) pg_catalog.text_encrypted_text_cmp(text, pg_catalog.encrypted_text),
+    OPERATOR 1 fieldcrypt.#<# (text, text),
+    OPERATOR 2 fieldcrypt.#<=# (text, text),
+    OPERATOR 3 fieldcrypt.#=# (text, text),
+    OPERATOR 4 fieldcrypt.#>=# (text, text),
+    OPERATOR 5 fieldcrypt.#># (text, text),
+    FUNCTION 1 (text, text) pg_catalog.bttextcmp(text, text),
+    FUNCTION 2 (text, text) pg_catalog.bttextsortsupport(internal);
+
+CREATE OPERATOR FAMILY pg_catalog.encrypted_text_ops USING hash;
+COMMENT ON OPERATOR FAMILY pg_catalog.encrypted_text_ops USING hash IS 'encrypted values, and texts joined with them';
+CREATE OPERATOR CLASS pg_catalog.encrypted_text_ops DEFAULT FOR TYPE pg_catalog.encrypted_text USING hash
+    FAMILY pg_catalog.encrypted_text_ops AS
+    OPERATOR 1 pg_catalog.= (pg_catalog.encrypted_text, pg_catalog.encrypted_text),
+    FUNCTION 1 pg_catalog.encrypted_text_hash(pg_catalog.encrypted_text),
+    FUNCTION 2 pg_catalog.encrypted_text_hash_extended(pg_catalog.encrypted_text, int8);
+COMMENT ON OPERATOR CLASS pg_catalog.encrypted_text_ops USING hash IS 'hashing of encrypted values; no index can be built with it';
+ALTER OPERATOR FAMILY pg_catalog.encrypted_text_ops USING hash ADD
+    OPERATOR 1 pg_catalog.= (pg_catalog.encrypted_text, text),
+    OPERATOR 1 pg_catalog.= (text, pg_catalog.encrypted_text),
+    OPERATOR 1 fieldcrypt.#=# (text, text),
+    FUNCTION 1 (text, text) fieldcrypt.text_hash(text),
+    FUNCTION 2 (text, text) fieldcrypt.text_hash_extended(text, int8);
+
+----------------------------------------------------------------------
+-- Aggregates
+----------------------------------------------------------------------
+
+CREATE FUNCTION pg_catalog.encrypted_text_larger(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS pg_catalog.encrypted_text
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_larger';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_larger(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'larger of two';
+CREATE FUNCTION pg_catalog.encrypted_text_smaller(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS pg_catalog.encrypted_text
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_smaller';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_smaller(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'smaller of two';
+CREATE FUNCTION pg_catalog.string_agg_transfn(internal, pg_catalog.encrypted_text, text) RETURNS internal
+    LANGUAGE C STABLE PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_string_agg_transfn';
+COMMENT ON FUNCTION pg_catalog.string_agg_transfn(internal, pg_catalog.encrypted_text, text) IS 'aggregate transition function';
+CREATE AGGREGATE pg_catalog.max(pg_catalog.encrypted_text) (SFUNC = pg_catalog.encrypted_text_larger, STYPE = pg_catalog.encrypted_text,
+    COMBINEFUNC = pg_catalog.encrypted_text_larger, SORTOP = OPERATOR(pg_catalog.>), PARALLEL = SAFE);
+COMMENT ON AGGREGATE pg_catalog.max(pg_catalog.encrypted_text) IS 'largest value';
+CREATE AGGREGATE pg_catalog.min(pg_catalog.encrypted_text) (SFUNC = pg_catalog.encrypted_text_smaller, STYPE = pg_catalog.encrypted_text,
+    COMBINEFUNC = pg_catalog.encrypted_text_smaller, SORTOP = OPERATOR(pg_catalog.<), PARALLEL = SAFE);
+COMMENT ON AGGREGATE pg_catalog.min(pg_catalog.encrypted_text) IS 'smallest value';
+CREATE AGGREGATE pg_catalog.string_agg(pg_catalog.encrypted_text, text) (SFUNC = pg_catalog.string_agg_transfn, STYPE = internal,
+    FINALFUNC = pg_catalog.string_agg_finalfn, PARALLEL = SAFE);
+COMMENT ON AGGREGATE pg_catalog.string_agg(pg_catalog.encrypted_text, text) IS 'concatenate values into a text';
+
+----------------------------------------------------------------------
+-- Blind index: what the planner puts in the place of = on a searchable column
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.blind_index_as(value pg_catalog.encrypted_text, typmod integer) RETURNS uuid
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_blind_index_as';
+COMMENT ON FUNCTION fieldcrypt.blind_index_as(pg_catalog.encrypted_text, integer) IS
+    'the tag that the text of a value has in a searchable column of a type modifier; needs decrypt on the column''s key';
+CREATE FUNCTION fieldcrypt.blind_index_as(plaintext text, typmod integer) RETURNS uuid
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_blind_index_as_text';
+COMMENT ON FUNCTION fieldcrypt.blind_index_as(text, integer) IS
+    'the tag that a text has in a searchable column of a type modifier; needs decrypt on the column''s key';
+CREATE FUNCTION fieldcrypt.blind_index_as(vals pg_catalog.encrypted_text[], typmod integer) RETURNS uuid[]
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_blind_index_as_array';
+COMMENT ON FUNCTION fieldcrypt.blind_index_as(pg_catalog.encrypted_text[], integer) IS
+    'the tags that the texts of values have in a searchable column of a type modifier; needs decrypt on the column''s key';
+CREATE FUNCTION fieldcrypt.blind_index_as(plaintexts text[], typmod integer) RETURNS uuid[]
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_blind_index_as_array';
+COMMENT ON FUNCTION fieldcrypt.blind_index_as(text[], integer) IS
+    'the tags that texts have in a searchable column of a type modifier; needs decrypt on the column''s key';
+
+-- Equality of the texts where a tag says less than that: search modes other
+-- than exact.  The planner has applied the tag already.
+CREATE FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_eq';
+COMMENT ON FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of #=# operator';
+CREATE FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_eq';
+COMMENT ON FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, text) IS 'implementation of #=# operator';
+CREATE FUNCTION fieldcrypt.same_text_sel(internal, oid, internal, integer) RETURNS float8
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_same_text_sel';
+COMMENT ON FUNCTION fieldcrypt.same_text_sel(internal, oid, internal, integer) IS 'restriction selectivity of #=#: nothing beyond the tag''s';
+CREATE FUNCTION fieldcrypt.same_text_joinsel(internal, oid, internal, smallint, internal) RETURNS float8
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_same_text_sel';
+COMMENT ON FUNCTION fieldcrypt.same_text_joinsel(internal, oid, internal, smallint, internal) IS 'join selectivity of #=#: nothing beyond the tag''s';
+
+CREATE OPERATOR fieldcrypt.#=# (FUNCTION = fieldcrypt.same_text, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text,
+    RESTRICT = fieldcrypt.same_text_sel, JOIN = fieldcrypt.same_text_joinsel);
+COMMENT ON OPERATOR fieldcrypt.#=# (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'equal, after the blind index has been asked';
+CREATE OPERATOR fieldcrypt.#=# (FUNCTION = fieldcrypt.same_text, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    RESTRICT = fieldcrypt.same_text_sel, JOIN = fieldcrypt.same_text_joinsel);
+COMMENT ON OPERATOR fieldcrypt.#=# (pg_catalog.encrypted_text, text) IS 'equal, after the blind index has been asked';
+
+----------------------------------------------------------------------
+-- Functions of text that applications call on a column: each is the one of
+-- text on the explicit cast, so it needs decrypt.
+----------------------------------------------------------------------
+
+CREATE FUNCTION pg_catalog.length(pg_catalog.encrypted_text) RETURNS int4
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.length($1::text);
+COMMENT ON FUNCTION pg_catalog.length(pg_catalog.encrypted_text) IS 'number of characters';
+CREATE FUNCTION pg_catalog.char_length(pg_catalog.encrypted_text) RETURNS int4
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.length($1::text);
+COMMENT ON FUNCTION pg_catalog.char_length(pg_catalog.encrypted_text) IS 'number of characters';
+CREATE FUNCTION pg_catalog.character_length(pg_catalog.encrypted_text) RETURNS int4
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.length($1::text);
+COMMENT ON FUNCTION pg_catalog.character_length(pg_catalog.encrypted_text) IS 'number of characters';
+CREATE FUNCTION pg_catalog.octet_length(pg_catalog.encrypted_text) RETURNS int4
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.octet_length($1::text);
+COMMENT ON FUNCTION pg_catalog.octet_length(pg_catalog.encrypted_text) IS 'number of bytes';
+CREATE FUNCTION pg_catalog.upper(pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.upper($1::text);
+COMMENT ON FUNCTION pg_catalog.upper(pg_catalog.encrypted_text) IS 'upper case';
+CREATE FUNCTION pg_catalog.lower(pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.lower($1::text);
+COMMENT ON FUNCTION pg_catalog.lower(pg_catalog.encrypted_text) IS 'lower case';
+CREATE FUNCTION pg_catalog.initcap(pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.initcap($1::text);
+COMMENT ON FUNCTION pg_catalog.initcap(pg_catalog.encrypted_text) IS 'first letter of each word in upper case';
+CREATE FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.substr($1::text, $2);
+COMMENT ON FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, int4) IS 'part of the text';
+CREATE FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, int4, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.substr($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, int4, int4) IS 'part of the text';
+CREATE FUNCTION pg_catalog.substr(pg_catalog.encrypted_text, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.substr($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.substr(pg_catalog.encrypted_text, int4) IS 'part of the text';
+CREATE FUNCTION pg_catalog.substr(pg_catalog.encrypted_text, int4, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.substr($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.substr(pg_catalog.encrypted_text, int4, int4) IS 'part of the text';
+CREATE FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."substring"($1::text, $2);
+COMMENT ON FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text) IS 'part that matches a regular expression';
+CREATE FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."substring"($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text, text) IS 'part that matches an SQL regular expression';
+CREATE FUNCTION pg_catalog."left"(pg_catalog.encrypted_text, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."left"($1::text, $2);
+COMMENT ON FUNCTION pg_catalog."left"(pg_catalog.encrypted_text, int4) IS 'first characters';
+CREATE FUNCTION pg_catalog."right"(pg_catalog.encrypted_text, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."right"($1::text, $2);
+COMMENT ON FUNCTION pg_catalog."right"(pg_catalog.encrypted_text, int4) IS 'last characters';
+CREATE FUNCTION pg_catalog.btrim(pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.btrim($1::text);
+COMMENT ON FUNCTION pg_catalog.btrim(pg_catalog.encrypted_text) IS 'without spaces at both ends';
+CREATE FUNCTION pg_catalog.btrim(pg_catalog.encrypted_text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.btrim($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.btrim(pg_catalog.encrypted_text, text) IS 'without some characters at both ends';
+CREATE FUNCTION pg_catalog.ltrim(pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.ltrim($1::text);
+COMMENT ON FUNCTION pg_catalog.ltrim(pg_catalog.encrypted_text) IS 'without spaces at the left end';
+CREATE FUNCTION pg_catalog.ltrim(pg_catalog.encrypted_text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.ltrim($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.ltrim(pg_catalog.encrypted_text, text) IS 'without some characters at the left end';
+CREATE FUNCTION pg_catalog.rtrim(pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.rtrim($1::text);
+COMMENT ON FUNCTION pg_catalog.rtrim(pg_catalog.encrypted_text) IS 'without spaces at the right end';
+CREATE FUNCTION pg_catalog.rtrim(pg_catalog.encrypted_text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.rtrim($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.rtrim(pg_catalog.encrypted_text, text) IS 'without some characters at the right end';
+CREATE FUNCTION pg_catalog."position"(pg_catalog.encrypted_text, text) RETURNS int4
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.strpos($1::text, $2);
+COMMENT ON FUNCTION pg_catalog."position"(pg_catalog.encrypted_text, text) IS 'where another text is in the text';
+CREATE FUNCTION pg_catalog.strpos(pg_catalog.encrypted_text, text) RETURNS int4
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.strpos($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.strpos(pg_catalog.encrypted_text, text) IS 'where another text is in the text';
+CREATE FUNCTION pg_catalog."overlay"(pg_catalog.encrypted_text, text, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."overlay"($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog."overlay"(pg_catalog.encrypted_text, text, int4) IS 'another text in the place of a part';
+CREATE FUNCTION pg_catalog."overlay"(pg_catalog.encrypted_text, text, int4, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."overlay"($1::text, $2, $3, $4);
+COMMENT ON FUNCTION pg_catalog."overlay"(pg_catalog.encrypted_text, text, int4, int4) IS 'another text in the place of a part';
+CREATE FUNCTION pg_catalog.replace(pg_catalog.encrypted_text, text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.replace($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.replace(pg_catalog.encrypted_text, text, text) IS 'every occurrence of a text replaced';
+CREATE FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_replace($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text) IS 'what matches a regular expression replaced';
+CREATE FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_replace($1::text, $2, $3, $4);
+COMMENT ON FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text, text) IS 'what matches a regular expression replaced';
+CREATE FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text) RETURNS text[]
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_match($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text) IS 'first match of a regular expression';
+CREATE FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text, text) RETURNS text[]
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_match($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text, text) IS 'first match of a regular expression';
+CREATE FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_like($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text) IS 'does the text match a regular expression';
+CREATE FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text, text) RETURNS bool
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_like($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text, text) IS 'does the text match a regular expression';
+CREATE FUNCTION pg_catalog.split_part(pg_catalog.encrypted_text, text, int4) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.split_part($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.split_part(pg_catalog.encrypted_text, text, int4) IS 'one field of the text';
+CREATE FUNCTION pg_catalog.starts_with(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.starts_with($1::text, $2);
+COMMENT ON FUNCTION pg_catalog.starts_with(pg_catalog.encrypted_text, text) IS 'does the text begin with another';
+CREATE FUNCTION pg_catalog.md5(pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.md5($1::text);
+COMMENT ON FUNCTION pg_catalog.md5(pg_catalog.encrypted_text) IS 'MD5 of the text';
+CREATE FUNCTION pg_catalog.to_tsvector(pg_catalog.encrypted_text) RETURNS tsvector
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.to_tsvector($1::text);
+COMMENT ON FUNCTION pg_catalog.to_tsvector(pg_catalog.encrypted_text) IS 'the text as a text search document';
+CREATE FUNCTION pg_catalog.to_tsvector(regconfig, pg_catalog.encrypted_text) RETURNS tsvector
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.to_tsvector($1, $2::text);
+COMMENT ON FUNCTION pg_catalog.to_tsvector(regconfig, pg_catalog.encrypted_text) IS 'the text as a text search document';
+CREATE FUNCTION pg_catalog.textcat(pg_catalog.encrypted_text, text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN $1::text OPERATOR(pg_catalog.||) $2;
+COMMENT ON FUNCTION pg_catalog.textcat(pg_catalog.encrypted_text, text) IS 'implementation of || operator';
+CREATE FUNCTION pg_catalog.textcat(text, pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN $1 OPERATOR(pg_catalog.||) $2::text;
+COMMENT ON FUNCTION pg_catalog.textcat(text, pg_catalog.encrypted_text) IS 'implementation of || operator';
+CREATE FUNCTION pg_catalog.textcat(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN $1::text OPERATOR(pg_catalog.||) $2::text;
+COMMENT ON FUNCTION pg_catalog.textcat(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of || operator';
+
+CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text);
+COMMENT ON OPERATOR pg_catalog.|| (pg_catalog.encrypted_text, text) IS 'concatenate, as text';
+CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text);
+COMMENT ON OPERATOR pg_catalog.|| (text, pg_catalog.encrypted_text) IS 'concatenate, as text';
+CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text);
+COMMENT ON OPERATOR pg_catalog.|| (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'concatenate, as text';
+
+----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load
 -- the library before a session's first DDL, and a column that names no key
 -- could be made.  They stand last: they would fire for the statements above.

@@ -45,7 +45,7 @@ SELECT p.oid::regprocedure::text AS without_search_path
 SELECT p.oid::regprocedure::text AS routine, provolatile AS volatility, proleakproof AS leakproof
   FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'fieldcrypt'
- WHERE provolatile = 'i' OR proleakproof
+ WHERE prokind <> 'a' AND (provolatile = 'i' OR proleakproof)
  ORDER BY 1;
 
 -- Keys of the following topics.

@@ -112,7 +112,7 @@ CREATE TABLE u AS SELECT * FROM v;
 
 -- inside functions and DO the rules are the same
 DO $$ BEGIN CREATE TEMP TABLE u (a encrypted_text); END $$;
-DO $$ BEGIN EXECUTE 'CREATE TABLE u AS SELECT nullif(a, ''x'') AS a FROM k'; END $$;
+DO $$ BEGIN EXECUTE 'CREATE TABLE k_nullif AS SELECT nullif(a, ''x'') AS a FROM k'; END $$;
 CREATE SCHEMA regress_fc_unkeyed2 CREATE TABLE u (a encrypted_text);
 
 -- nothing unkeyed came to be

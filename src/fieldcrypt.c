@@ -67,5 +67,7 @@ _PG_init(void)
 	fc_admin_init();
 	fc_statement_init();
 	fc_ddl_init();
+	fc_translate_init();
+	fc_planner_init();
 	fc_log_init();
 }

@@ -94,6 +94,8 @@ extern char *fc_datum_armour(const struct varlena *datum);
 extern void fc_ddl_init(void);		/* object_access_hook, utility hook */
 extern void fc_log_init(void);		/* emit_log_hook */
 extern void fc_statement_init(void);	/* statement-end wiping, executor hooks */
+extern void fc_planner_init(void);	/* planner and relation info hooks */
+extern void fc_translate_init(void);	/* utility hook: indexes on searchable columns */
 extern void fc_admin_init(void);	/* transaction callbacks of lock_key etc. */
 
 #endif							/* FC_SQLAPI_H */

@@ -1,0 +1,221 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_opened.c
+ *		Cache of opened values for sorts and comparisons.
+ *
+ * Two-way sets, found by the last bytes of the value: those of an authentic
+ * value are the tag of GCM, as good as a hash and already there.  An entry
+ * may be dropped whenever another comes, except the one last returned: it is
+ * the other side of the comparison.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "base/fc_secret.h"
+#include "pg/fc_compat.h"
+#include "sqlapi/fc_opened.h"
+#include "sqlapi/fc_sqlapi.h"
+
+#define WAYS 2
+#define FIRST_SLOTS 16
+/* Slots grow with the entries, up to one per this many bytes of the limit. */
+#define BYTES_PER_SLOT 128
+
+typedef struct FcOpened
+{
+	text	   *plain;
+	Size		charged;		/* bytes counted against the limit */
+	Size		len;			/* of the value */
+	uint8		value[FLEXIBLE_ARRAY_MEMBER];
+} FcOpened;
+
+struct FcOpenedCache
+{
+	MemoryContext context;
+	MemoryContextCallback on_reset;
+	Size		limit;
+	Size		used;
+	uint32		nslots;			/* a power of two */
+	uint32		nentries;
+	uint32		hand;			/* where eviction goes on */
+	FcOpened  **slots;
+	FcOpened   *last;			/* returned last */
+	Oid			user;			/* for whom and in which statement the */
+	TimestampTz statement;		/* entries were opened */
+};
+
+/*---- Function declarations ----*/
+
+static void cache_wipe(void *arg);
+static void cache_clear(FcOpenedCache *cache);
+static void cache_grow(FcOpenedCache *cache);
+static void drop_entry(FcOpenedCache *cache, FcOpened **slot);
+static FcOpened **find_set(const FcOpenedCache *cache, const uint8 *bytes, Size len);
+static text *insert_entry(FcOpenedCache *cache, const struct varlena *value);
+
+FcOpenedCache *
+fc_opened_create(MemoryContext context, Size limit)
+{
+	MemoryContext own = AllocSetContextCreate(context, "fieldcrypt opened values",
+											  ALLOCSET_SMALL_SIZES);
+	FcOpenedCache *cache = MemoryContextAllocZero(own, sizeof(FcOpenedCache));
+
+	cache->context = own;
+	cache->limit = limit;
+	cache->nslots = FIRST_SLOTS;
+	cache->slots = MemoryContextAllocZero(own, FIRST_SLOTS * sizeof(FcOpened *));
+	cache->on_reset.func = cache_wipe;
+	cache->on_reset.arg = cache;
+	MemoryContextRegisterResetCallback(own, &cache->on_reset);
+	return cache;
+}
+
+FcOpenedCache *
+fc_opened_of_call(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->flinfo == NULL)
+		return fc_opened_create(CurrentMemoryContext, FC_OPENED_SMALL);
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra = fc_opened_create(fcinfo->flinfo->fn_mcxt, FC_OPENED_SMALL);
+	return (FcOpenedCache *) fcinfo->flinfo->fn_extra;
+}
+
+text *
+fc_opened_text(FcOpenedCache *cache, const struct varlena *value)
+{
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(value);
+	Size		len = VARSIZE_ANY_EXHDR(value);
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+	FcOpened  **set;
+
+	/* a cursor may be fetched by another user, or after a revoke */
+	if (cache->user != GetUserId() || cache->statement != statement)
+	{
+		cache_clear(cache);
+		cache->user = GetUserId();
+		cache->statement = statement;
+	}
+
+	set = find_set(cache, bytes, len);
+	for (int i = 0; i < WAYS; i++)
+	{
+		if (set[i] != NULL && set[i]->len == len && memcmp(set[i]->value, bytes, len) == 0)
+		{
+			cache->last = set[i];
+			return set[i]->plain;
+		}
+	}
+	return insert_entry(cache, value);
+}
+
+/* The context is going, the memory still there: leave no plaintext in it. */
+static void
+cache_wipe(void *arg)
+{
+	FcOpenedCache *cache = (FcOpenedCache *) arg;
+
+	for (uint32 i = 0; i < cache->nslots; i++)
+	{
+		FcOpened   *entry = cache->slots[i];
+
+		if (entry != NULL)
+			fc_wipe(entry->plain, VARSIZE(entry->plain));
+	}
+}
+
+static void
+cache_clear(FcOpenedCache *cache)
+{
+	cache->last = NULL;
+	for (uint32 i = 0; i < cache->nslots; i++)
+		drop_entry(cache, &cache->slots[i]);
+}
+
+static void
+drop_entry(FcOpenedCache *cache, FcOpened **slot)
+{
+	FcOpened   *entry = *slot;
+
+	if (entry == NULL || entry == cache->last)
+		return;
+	*slot = NULL;
+	cache->used -= entry->charged;
+	cache->nentries--;
+	fc_wipe(entry->plain, VARSIZE(entry->plain));
+	pfree(entry->plain);
+	pfree(entry);
+}
+
+/* The first slot of the set where a value would be. */
+static FcOpened **
+find_set(const FcOpenedCache *cache, const uint8 *bytes, Size len)
+{
+	uint32		hash = (uint32) len;
+
+	if (len >= sizeof(hash))
+		memcpy(&hash, bytes + len - sizeof(hash), sizeof(hash));
+	return cache->slots + (hash & (cache->nslots / WAYS - 1)) * WAYS;
+}
+
+/* Twice the sets: each old one is divided between two. */
+static void
+cache_grow(FcOpenedCache *cache)
+{
+	FcOpened  **old = cache->slots;
+	uint32		nold = cache->nslots;
+
+	cache->slots = MemoryContextAllocExtended(cache->context, nold * 2 * sizeof(FcOpened *),
+											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	cache->nslots = nold * 2;
+	for (uint32 i = 0; i < nold; i++)
+	{
+		FcOpened  **set;
+
+		if (old[i] == NULL)
+			continue;
+		set = find_set(cache, old[i]->value, old[i]->len);
+		set[set[0] != NULL ? 1 : 0] = old[i];
+	}
+	pfree(old);
+}
+
+/*
+ * insert_entry
+ *		Opening comes first: if it throws, the cache is as it was.  The entry
+ *		last returned is never dropped, so a set of two always has room.
+ */
+static text *
+insert_entry(FcOpenedCache *cache, const struct varlena *value)
+{
+	Size		len = VARSIZE_ANY_EXHDR(value);
+	MemoryContext caller = MemoryContextSwitchTo(cache->context);
+	text	   *plain = fc_decrypt_datum(value);
+	FcOpened   *entry = MemoryContextAllocHuge(cache->context, offsetof(FcOpened, value) + len);
+	FcOpened  **set;
+
+	MemoryContextSwitchTo(caller);
+	entry->plain = plain;
+	entry->len = len;
+	memcpy(entry->value, VARDATA_ANY(value), len);
+	entry->charged = GetMemoryChunkSpace(entry) + GetMemoryChunkSpace(plain);
+
+	for (uint32 i = 0; i < cache->nslots && cache->used + entry->charged > cache->limit; i++)
+		drop_entry(cache, &cache->slots[cache->hand++ & (cache->nslots - 1)]);
+	if (cache->nentries >= cache->nslots / 2 &&
+		cache->nslots < cache->limit / BYTES_PER_SLOT)
+		cache_grow(cache);
+
+	set = find_set(cache, entry->value, len);
+	if (set[0] != NULL && set[1] != NULL)
+		drop_entry(cache, set[0] == cache->last ? &set[1] : &set[0]);
+	set[set[0] != NULL ? 1 : 0] = entry;
+	cache->used += entry->charged;
+	cache->nentries++;
+	cache->last = entry;
+	return entry->plain;
+}

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_opened.h
+ *		Values that were opened a moment ago; private to the operators.
+ *
+ * A sort compares a value some twenty times and a grouping twice; opening it
+ * each time would cost more than everything else.  The cache is found by the
+ * bytes of the value, all of them compared, never by its address.  What it
+ * holds counts for one user and one statement, is wiped when it is dropped,
+ * and goes with the memory context it was made in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_OPENED_H
+#define FC_OPENED_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+typedef struct FcOpenedCache FcOpenedCache;
+
+/* Enough for both sides of a comparison and the groups around it. */
+#define FC_OPENED_SMALL (64 * 1024)
+
+/* limit: bytes that it holds, but for the two values last asked for. */
+extern FcOpenedCache *fc_opened_create(MemoryContext context, Size limit);
+
+/* The small cache of a function call, kept in fn_extra. */
+extern FcOpenedCache *fc_opened_of_call(FunctionCallInfo fcinfo);
+
+/*
+ * fc_opened_text
+ *		The text of a detoasted value; needs decrypt on its key.  What this
+ *		call and the one before it returned stays until the next call.
+ */
+extern text *fc_opened_text(FcOpenedCache *cache, const struct varlena *value);
+
+/* ---- fc_compare.c ---- */
+
+/* Do the stored bytes agree?  Such values are equal without a key. */
+extern bool fc_same_bytes(const struct varlena *a, const struct varlena *b);
+
+/* Does equality under the collation mean equal bytes?  ERROR without one. */
+extern bool fc_collation_deterministic(Oid collation);
+
+#endif							/* FC_OPENED_H */

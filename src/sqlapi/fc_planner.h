@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_planner.h
+ *		What the planner files share: the objects that rewritten expressions
+ *		are made of, and the rewriting itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_PLANNER_H
+#define FC_PLANNER_H
+
+#include "postgres.h"
+
+#include "nodes/primnodes.h"
+
+/* OIDs of our own objects in this database. */
+typedef struct FcPlannerOids
+{
+	Oid			type;			/* encrypted_text */
+	Oid			array_type;
+	Oid			eq_values;		/* encrypted_text = encrypted_text */
+	Oid			eq_text;		/* encrypted_text = text */
+	Oid			same_values;	/* #=#, for rechecks */
+	Oid			same_text;
+	Oid			blind_index;	/* blind_index(encrypted_text) */
+	Oid			as_value;		/* blind_index_as(...) */
+	Oid			as_text;
+	Oid			as_values;
+	Oid			as_texts;
+	Oid			cast_value;		/* casts into the type */
+	Oid			cast_text;
+	Oid			cast_varchar;
+	Oid			cast_bpchar;
+} FcPlannerOids;
+
+/* NULL where the extension is not there, or not whole. */
+extern const FcPlannerOids *fc_planner_oids(void);
+
+/* Type modifier of a searchable column, or -1 for any other expression. */
+extern int32 fc_searchable_typmod(const FcPlannerOids *oids, Node *expr);
+
+/* blind_index(column) */
+extern Expr *fc_make_blind_index(const FcPlannerOids *oids, Node *column);
+
+/* What `left = right` becomes, or NULL if it stays. */
+extern Node *fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *right,
+								 Oid collation);
+
+/* What `column = ANY (array)` becomes, or NULL if it stays. */
+extern Node *fc_rewrite_any(const FcPlannerOids *oids, ScalarArrayOpExpr *any);
+
+#endif							/* FC_PLANNER_H */
