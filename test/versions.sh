@@ -126,11 +126,11 @@ run_chroot()
 
 	: >"$log"
 	fc_packages mmdebstrap >>"$log" 2>&1 || true
-	if [ ! -f "$root/.complete" ]; then
+	if [ ! -f "$root/.complete-2" ]; then
 		fc_as_root rm -rf "$root"
 		fc_as_root mmdebstrap --quiet --variant=apt \
-			--include=postgresql-17,postgresql-server-dev-17,gcc,make,libssl-dev,openssl,libcurl4-openssl-dev \
-			"$suite" "$root" >>"$log" 2>&1 </dev/null && fc_as_root touch "$root/.complete" || status=$?
+			--include=postgresql-17,postgresql-server-dev-17,gcc,make,libssl-dev,openssl,libcurl4-openssl-dev,libjansson-dev \
+			"$suite" "$root" >>"$log" 2>&1 </dev/null && fc_as_root touch "$root/.complete-2" || status=$?
 	fi
 	if [ "$status" = 0 ]; then
 		src=$root/tmp/fieldcrypt.$$

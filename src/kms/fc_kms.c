@@ -13,6 +13,7 @@
 
 static const FcKmsProvider *const fc_kms_types[] = {
 	&fc_kms_local,
+	&fc_kms_vault,
 };
 
 static const char *const fc_kms_common_options[] = {
@@ -30,13 +31,6 @@ fc_kms_find(const char *type)
 	for (i = 0; i < sizeof(fc_kms_types) / sizeof(fc_kms_types[0]); i++)
 		if (strcmp(fc_kms_types[i]->type, type) == 0)
 			return fc_kms_types[i];
-	return NULL;
-}
-
-/* No provider of this build needs a network yet. */
-const FcKmsTransport *
-fc_kms_transport(void)
-{
 	return NULL;
 }
 

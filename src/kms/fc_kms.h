@@ -4,9 +4,9 @@
  *		The provider interface: how a worker wraps and unwraps root secrets.
  *
  * A provider does no network I/O.  It turns a call into steps: each step ends
- * either with the call done or with a request for the transport, which the
- * worker carries out while it goes on serving its latch (design section 6),
- * handing the answer to the next step.  A provider that needs several round
+ * with the call done, with a request for the transport, which the worker
+ * carries out while it goes on serving its latch (design section 6), handing
+ * the answer to the next step, or with the wish to wait for another call.  A provider that needs several round
  * trips (log in, then decrypt; try the next address) asks several times.  So
  * a network provider with long waits, retries and token renewal fits the same
  * interface as `local`, which finishes in its first step.
@@ -61,14 +61,28 @@ typedef enum FcKmsOp
 {
 	FC_KMS_WRAP,				/* secret -> blob */
 	FC_KMS_UNWRAP,				/* blob -> secret */
-	FC_KMS_CHECK				/* reach the KMS and the key, change nothing */
+	FC_KMS_CHECK,				/* reach the KMS and the key, change nothing */
+	FC_KMS_UPKEEP				/* renew the session; asked for by upkeep_due */
 } FcKmsOp;
 
 typedef enum FcKmsStep
 {
 	FC_KMS_DONE,				/* call->error says how it ended */
-	FC_KMS_WANT_HTTP			/* carry out call->http, then resume */
+	FC_KMS_WANT_HTTP,			/* carry out call->http, then resume */
+	FC_KMS_WAIT					/* another call is logging in: resume after it took a step */
 } FcKmsStep;
+
+/*
+ * How the transport secures a connection.  Whatever stands here, the
+ * certificate and the host name are verified.
+ */
+typedef struct FcKmsTls
+{
+	const char *ca_file;		/* NULL: the system's authorities */
+	const char *client_cert_file;	/* NULL: none */
+	const char *client_key_file;	/* NULL: in client_cert_file */
+	bool		tls13;			/* TLS 1.3 only; otherwise 1.2 or later */
+} FcKmsTls;
 
 /*
  * One exchange for the HTTP transport.  The provider owns the strings, which
@@ -82,9 +96,12 @@ typedef struct FcKmsHttp
 	const char *const *headers; /* "Name: value", NULL-terminated */
 	const char *body;
 	size_t		body_len;
+	const FcKmsTls *tls;
+	bool		plain;			/* the URL is http, to a loopback address */
+	int			timeout_ms;		/* less than what the call has left; 0 = all of it */
 
 	/* filled in by the transport */
-	FcStatus	transport;		/* FC_OK, FC_ERR_KMS_RETRY, FC_ERR_KMS_CONFIG */
+	FcStatus	transport;		/* FC_OK, FC_ERR_KMS_RETRY, _CONFIG, or _DATA: answer too long */
 	char		transport_error[FC_KMS_MESSAGE_MAX];
 	int			status;			/* HTTP status */
 	int			retry_after_ms;
@@ -135,6 +152,16 @@ typedef struct FcKmsProvider
 
 	/* Free and wipe what the call holds; also after an abandoned call. */
 	void		(*finish) (FcKmsInstance *instance, FcKmsCall *call);
+
+	/*
+	 * Milliseconds until the instance wants a call FC_KMS_UPKEEP, 0 for now,
+	 * -1 for never.  Its result is nobody's but the instance's.  NULL where a
+	 * provider has no session.
+	 */
+	long		(*upkeep_due) (const FcKmsInstance *instance);
+
+	/* What is unwise about the configuration, or NULL.  May be NULL itself. */
+	const char *(*warning) (const FcKmsInstance *instance);
 } FcKmsProvider;
 
 /*
@@ -166,7 +193,7 @@ typedef struct FcKmsTransport
 	void		(*release) (FcKmsHttp *http);
 } FcKmsTransport;
 
-/* The transport linked into this build; NULL if none. */
+/* The transport (fc_http.c). */
 extern const FcKmsTransport *fc_kms_transport(void);
 
 /* Find a provider type; NULL if unknown. */
@@ -195,5 +222,6 @@ extern bool fc_kms_key_allowed(const char *patterns, const char *kms_key);
 
 /* The provider types, one file each. */
 extern const FcKmsProvider fc_kms_local;
+extern const FcKmsProvider fc_kms_vault;
 
 #endif							/* FC_KMS_H */

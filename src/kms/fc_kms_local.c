@@ -162,6 +162,7 @@ local_begin(FcKmsInstance *instance, FcKmsCall *call)
 				status = local_unwrap(instance, &key, call);
 				break;
 			case FC_KMS_CHECK:
+			case FC_KMS_UPKEEP:
 				break;
 		}
 		if (status == FC_OK)

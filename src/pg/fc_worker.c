@@ -74,7 +74,8 @@ typedef enum FcTaskKind
 	FC_TASK_FREE,
 	FC_TASK_UNWRAP,				/* a job of the key cache */
 	FC_TASK_CREATE,				/* FC_REQUEST_CREATE */
-	FC_TASK_CHECK				/* FC_REQUEST_CHECK */
+	FC_TASK_CHECK,				/* FC_REQUEST_CHECK */
+	FC_TASK_UPKEEP				/* of the provider's session */
 } FcTaskKind;
 
 typedef struct FcTask
@@ -82,6 +83,7 @@ typedef struct FcTask
 	FcTaskKind	kind;
 	FcSetup    *setup;
 	bool		in_flight;		/* the transport has call.http */
+	bool		waiting;		/* for another task's login */
 	TimestampTz deadline;
 	TimestampTz step_started;
 	char		kms_key[FC_KMS_KEY_MAX];
@@ -118,6 +120,7 @@ static FcStatus task_permitted(const char *dbname, const char *kms_key, char *me
 static FcTask *task_slot(void);
 static void task_start_job(FcTask *task);
 static void task_start_request(FcTask *task);
+static long task_start_upkeep(long nap);
 static void task_call(FcTask *task, FcKmsOp op);
 static void task_resume(FcTask *task);
 static void task_advance(FcTask *task, FcKmsStep step);
@@ -193,8 +196,7 @@ worker_turn(void)
 	FcTask	   *task;
 	int			i;
 
-	if (transport != NULL)
-		transport->run();
+	transport->run();
 	for (i = 0; i < FC_TASKS_MAX; i++)
 	{
 		task = &fc_tasks[i];
@@ -206,6 +208,18 @@ worker_turn(void)
 			task_resume(task);
 	}
 
+	/* A login may have ended just now. */
+	for (i = 0; i < FC_TASKS_MAX; i++)
+	{
+		task = &fc_tasks[i];
+		if (task->kind == FC_TASK_FREE || !task->waiting)
+			continue;
+		nap = Min(nap, TimestampDifferenceMilliseconds(now, task->deadline));
+		task->waiting = false;
+		task_advance(task, task->setup->provider->resume(task->setup->instance, &task->call));
+	}
+
+	nap = task_start_upkeep(nap);
 	fc_keycache_expire(fc_name);
 	while (!ShutdownRequestPending && (task = task_slot()) != NULL)
 	{
@@ -225,17 +239,11 @@ worker_wait(long nap)
 {
 	const FcKmsTransport *transport = fc_kms_transport();
 	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
-	pgsocket	sock = PGINVALID_SOCKET;
+	pgsocket	sock = transport->descriptor();
+	long		timeout = transport->timeout();
 
-	if (transport != NULL)
-	{
-		long		timeout = transport->timeout();
-
-		if (timeout >= 0)
-			nap = Min(nap, timeout);
-		sock = transport->descriptor();
-	}
-
+	if (timeout >= 0)
+		nap = Min(nap, timeout);
 	if (sock == PGINVALID_SOCKET)
 		(void) WaitLatch(MyLatch, events, nap, PG_WAIT_EXTENSION);
 	else
@@ -273,6 +281,8 @@ setup_load(void)
 		fc_setup = setup;
 		fc_setup_problem[0] = '\0';
 		fc_providers_configured(fc_name, setup->provider->type, setup->key);
+		if (setup->provider->warning != NULL)
+			fc_worker_log_warning(fc_name, setup->provider->warning(setup->instance));
 		setup_probe();
 		fc_keycache_hurry(fc_name);
 	}
@@ -570,6 +580,24 @@ task_start_request(FcTask *task)
 	task_call(task, create ? FC_KMS_WRAP : FC_KMS_CHECK);
 }
 
+/* If the session wants it now; otherwise the nap lasts no longer than until then. */
+static long
+task_start_upkeep(long nap)
+{
+	bool		any = fc_setup != NULL && fc_setup->provider->upkeep_due != NULL;
+	long		due = any ? fc_setup->provider->upkeep_due(fc_setup->instance) : -1;
+	FcTask	   *task = due == 0 ? task_slot() : NULL;
+
+	if (task == NULL)
+		return due > 0 ? Min(nap, due) : nap;
+	task->kind = FC_TASK_UPKEEP;
+	task->setup = fc_setup;
+	task->setup->ntasks++;
+	strlcpy(task->kms_key, fc_setup->key, sizeof(task->kms_key));
+	task_call(task, FC_KMS_UPKEEP);
+	return nap;
+}
+
 /* Make a call of the provider, and the calls that follow from it. */
 static void
 task_call(FcTask *task, FcKmsOp op)
@@ -629,22 +657,20 @@ task_advance(FcTask *task, FcKmsStep step)
 	const FcKmsTransport *transport = fc_kms_transport();
 	FcKmsOp		next;
 
-	if (step == FC_KMS_WANT_HTTP)
+	if (step != FC_KMS_DONE)
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), task->deadline);
 
-		if (transport != NULL && left > 0)
+		if (left > 0)
 		{
-			transport->start(&task->call.http, (int) left);
-			task->in_flight = true;
+			task->waiting = step == FC_KMS_WAIT;
+			task->in_flight = step == FC_KMS_WANT_HTTP;
+			if (task->in_flight)
+				transport->start(&task->call.http, (int) left);
 			return;
 		}
-		if (transport == NULL)
-			(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_CONFIG, 0,
-							   "this build has no HTTP transport");
-		else
-			(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_RETRY, 0,
-							   "no answer within %d ms", task->setup->timeout_ms);
+		(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_RETRY, 0,
+						   "no answer within %d ms", task->setup->timeout_ms);
 	}
 
 	task->setup->provider->finish(task->setup->instance, &task->call);
@@ -653,13 +679,14 @@ task_advance(FcTask *task, FcKmsStep step)
 		(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_DATA, 0,
 						   "the KMS returned a wrapped key of impossible length");
 	setup_locate(task->setup, &task->call.error);
-	if (fc_providers_note(fc_name, task->call.error.status, task->call.error.message))
+	if (task->kind != FC_TASK_UPKEEP &&
+		fc_providers_note(fc_name, task->call.error.status, task->call.error.message))
 		fc_worker_log_state(fc_name);
 
 	/* At most three calls follow one another. */
 	if (task->kind == FC_TASK_UNWRAP)
 		task_unwrapped(task);
-	else if (task_made(task, &next))
+	else if (task->kind != FC_TASK_UPKEEP && task_made(task, &next))
 	{
 		task_call(task, next);
 		return;

@@ -27,6 +27,9 @@ extern void fc_worker_log_state(const char *provider);
 
 extern void fc_worker_log_refused(const char *provider, const char *problem);
 
+/* What is unwise about the configuration; nothing if NULL. */
+extern void fc_worker_log_warning(const char *provider, const char *warning);
+
 /* fc_keycache_fail, and the log line where one is due. */
 extern void fc_worker_job_failed(const FcKeyJob *job, FcStatus status,
 								 const char *message, int retry_after_ms);

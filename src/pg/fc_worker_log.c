@@ -66,6 +66,15 @@ fc_worker_log_refused(const char *provider, const char *problem)
 }
 
 void
+fc_worker_log_warning(const char *provider, const char *warning)
+{
+	if (warning != NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("fieldcrypt provider \"%s\": %s", provider, warning)));
+}
+
+void
 fc_worker_job_failed(const FcKeyJob *job, FcStatus status, const char *message,
 					 int retry_after_ms)
 {

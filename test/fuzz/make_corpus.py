@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the seed corpora test/fuzz/corpus/{value,armour,text}.
+"""Write the seed corpora test/fuzz/corpus/{value,armour,text,vault_answer}.
 
 Usage: make_corpus.py
 
@@ -35,6 +35,29 @@ def values():
                 yield bytes.fromhex(field[8])
 
 
+LOGIN = (200, b'{"auth":{"client_token":"s.t","lease_duration":60,"renewable":true}}')
+ANSWERS = {
+    "wrap": (0, LOGIN, (200, b'{"data":{"ciphertext":"vault:v1:YQ==","key_version":1},"warnings":null}')),
+    "unwrap": (1, LOGIN, (200, b'{"data":{"plaintext":"%s"}}' % base64.b64encode(bytes(32)))),
+    "check": (2, LOGIN, (200, b'{"data":{"derived":false,"supports_encryption":true}}')),
+    "renew": (0x43, (200, b'{"auth":{"lease_duration":20,"renewable":true}}')),
+    "renew-late": (0x43, (500, b'{"errors":["past the max TTL, cannot renew"]}'), LOGIN),
+    "revoked": (0x41, (403, b'{"errors":["permission denied"]}'), LOGIN,
+                (403, b'{"errors":["1 error occurred:\\n\\t* permission denied\\n\\n"]}')),
+    "standby": (0x41, (307, b""), (503, b'{"errors":["Vault is sealed"]}')),
+    "no-key": (0x41, (400, b'{"errors":["encryption key not found"]}')),
+    "page": (0x41, (403, b"<html></html>")),
+    "deep": (0x41, (200, b'{"data":' + b"[" * 64)),
+}
+
+
+def answers(call, *exchanges):
+    data = bytes([call])
+    for status, body in exchanges:
+        data += status.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
+    return data
+
+
 def write(kind, name, data):
     folder = os.path.join(HERE, "corpus", kind)
     os.makedirs(folder, exist_ok=True)
@@ -65,6 +88,8 @@ def main():
     write("text", "overlong", b"\xc0\x80")
     write("text", "surrogate", b"\xed\xa0\x80")
     write("text", "cut", b"\xf0\x9f\x98")
+    for name, (call, *exchanges) in ANSWERS.items():
+        write("vault_answer", name, answers(call, *exchanges))
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ mkdir -p build
 
 tests=0
 status=0
-for target in value armour text; do
+for target in value armour text vault_answer; do
 	tests=$((tests + 1))
 	mkdir -p "build/corpus/$target"
 	# shellcheck disable=SC2086
 	if $cc $flags ${OPENSSL_CFLAGS:-} -o "build/fuzz_$target" "fuzz_$target.c" \
-		"$src"/base/*.c "$src"/crypto/*.c ${OPENSSL_LIBS:--lcrypto} \
+		"$src"/base/*.c "$src"/crypto/*.c "$src"/kms/fc_kms*.c ${OPENSSL_LIBS:--lcrypto} -ljansson \
 		&& "build/fuzz_$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
 			-print_final_stats=1 -artifact_prefix="build/$target-" \
 			"build/corpus/$target" "corpus/$target" >"build/$target.log" 2>&1; then

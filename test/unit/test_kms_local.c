@@ -90,7 +90,7 @@ test_registry(void)
 
 	ok(fc_kms_find("local") == &fc_kms_local, "type local is known");
 	ok(fc_kms_find("LOCAL") == NULL && fc_kms_find("") == NULL, "others are not");
-	ok(fc_kms_transport() == NULL, "no transport is linked");
+	ok(fc_kms_find("vault") == &fc_kms_vault, "type vault is known");
 	ok(strcmp(fc_kms_option(&config, "file", &line), "/x") == 0 && line == 2, "option with its line");
 	ok(fc_kms_option(&config, "key", &line) == NULL && line == 0, "option that is not set");
 	unknown = fc_kms_unknown_option(&config, &fc_kms_local);
