@@ -562,8 +562,9 @@ wait_until(
 	});
 write_provider_file($kms, $good_file);
 
-# A cache with too few slots for all keys works, by evicting.
-$node->append_conf('postgresql.conf', "fieldcrypt.cache_slots = 16\n");
+# A cache with too few slots for all keys works, by evicting.  Further down
+# sessions wait for a stopped worker: longer than it takes to start them all.
+$node->append_conf('postgresql.conf', "fieldcrypt.cache_slots = 16\nfieldcrypt.kms_timeout = '60s'\n");
 $node->restart;
 sql($node, undef, q{
 SELECT count(fieldcrypt.create_key('k' || g)) FROM generate_series(1, 24) g;
