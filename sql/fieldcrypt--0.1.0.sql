@@ -129,7 +129,8 @@ CREATE TABLE fieldcrypt.keys (
     state        text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'destroyed')),
     locked_at    timestamptz,
     created_at   timestamptz NOT NULL DEFAULT now(),
-    destroyed_at timestamptz
+    destroyed_at timestamptz,
+    rotate_every interval CHECK (rotate_every > '0')
 );
 CREATE UNIQUE INDEX keys_name_writes ON fieldcrypt.keys (name) WHERE writes;
 CREATE INDEX keys_name ON fieldcrypt.keys (name);
@@ -141,6 +142,7 @@ COMMENT ON COLUMN fieldcrypt.keys.state IS 'active or destroyed';
 COMMENT ON COLUMN fieldcrypt.keys.locked_at IS 'since when lock_key() refuses every use, or null';
 COMMENT ON COLUMN fieldcrypt.keys.created_at IS 'when create_key() made it';
 COMMENT ON COLUMN fieldcrypt.keys.destroyed_at IS 'when it was destroyed, or null';
+COMMENT ON COLUMN fieldcrypt.keys.rotate_every IS 'how long a version is to encrypt before the next one, or null; see keys_due';
 
 CREATE TABLE fieldcrypt.key_versions (
     key_id       bytea NOT NULL CHECK (octet_length(key_id) = 6),
@@ -927,6 +929,118 @@ CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = text, RI
 COMMENT ON OPERATOR pg_catalog.|| (text, pg_catalog.encrypted_text) IS 'concatenate, as text';
 CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text);
 COMMENT ON OPERATOR pg_catalog.|| (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'concatenate, as text';
+
+----------------------------------------------------------------------
+-- Which values are under which version.  Reads headers only: SELECT on the
+-- table, no key.
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.column_key_usage(relation regclass, "column" text,
+    OUT relation regclass, OUT "column" text, OUT key text, OUT version integer, OUT "values" bigint)
+    RETURNS SETOF record
+    LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'fc_column_key_usage';
+COMMENT ON FUNCTION fieldcrypt.column_key_usage(regclass, text) IS
+    'how many values of a column are under which version of which key; exact, needs no key';
+
+CREATE FUNCTION fieldcrypt.key_usage(key text,
+    OUT relation regclass, OUT "column" text, OUT version integer, OUT "values" bigint)
+    RETURNS SETOF record
+    LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'fc_key_usage';
+COMMENT ON FUNCTION fieldcrypt.key_usage(text) IS
+    'how many values in which columns of this database are under which version of a key; exact, needs no key';
+
+----------------------------------------------------------------------
+-- Walks: they commit after every batch, run as their caller, and want the
+-- caller to own the tables.
+----------------------------------------------------------------------
+
+CREATE PROCEDURE fieldcrypt.rewrap_column(relation regclass, "column" text, batch_rows integer DEFAULT 1000,
+    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_rewrap_column';
+COMMENT ON PROCEDURE fieldcrypt.rewrap_column(regclass, text, integer, interval, interval, boolean) IS
+    'move a column''s values to the active version of their keys: only the wrapped data key changes';
+
+CREATE PROCEDURE fieldcrypt.rewrap_key(key text, batch_rows integer DEFAULT 1000,
+    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_rewrap_key';
+COMMENT ON PROCEDURE fieldcrypt.rewrap_key(text, integer, interval, interval, boolean) IS
+    'move every value of a key in this database to the key''s active version: only the wrapped data key changes';
+
+CREATE PROCEDURE fieldcrypt.reencrypt_column(relation regclass, "column" text, batch_rows integer DEFAULT 1000,
+    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_reencrypt_column';
+COMMENT ON PROCEDURE fieldcrypt.reencrypt_column(regclass, text, integer, interval, interval, boolean) IS
+    'move a column''s values to the active version of their keys with fresh data keys; needs decrypt on the keys';
+
+CREATE PROCEDURE fieldcrypt.reencrypt_key(key text, batch_rows integer DEFAULT 1000,
+    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_reencrypt_key';
+COMMENT ON PROCEDURE fieldcrypt.reencrypt_key(text, integer, interval, interval, boolean) IS
+    'move every value of a key in this database to the key''s active version with fresh data keys; needs decrypt on the key';
+
+CREATE FUNCTION fieldcrypt.rotation_walks(
+    OUT pid integer, OUT command text, OUT relation regclass, OUT "column" text, OUT pass integer,
+    OUT blocks_done bigint, OUT blocks_total bigint, OUT rows_written bigint, OUT rows_skipped bigint,
+    OUT errors bigint, OUT started_at timestamptz) RETURNS SETOF record
+    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'fc_rotation_walks';
+REVOKE ALL ON FUNCTION fieldcrypt.rotation_walks() FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.rotation_walks() IS 'the walks that run in this database now';
+GRANT EXECUTE ON FUNCTION fieldcrypt.rotation_walks() TO pg_monitor;
+
+CREATE VIEW fieldcrypt.rotation_progress AS SELECT * FROM fieldcrypt.rotation_walks();
+COMMENT ON VIEW fieldcrypt.rotation_progress IS
+    'walks that run now: column, pass, blocks done of total, rows written and left out, values that cannot be moved';
+GRANT SELECT ON fieldcrypt.rotation_progress TO pg_monitor;
+
+----------------------------------------------------------------------
+-- The life of a key
+----------------------------------------------------------------------
+
+CREATE PROCEDURE fieldcrypt.retire_version(key text, version integer)
+    LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_retire_version';
+REVOKE ALL ON PROCEDURE fieldcrypt.retire_version(text, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE fieldcrypt.retire_version(text, integer) IS
+    'never encrypt with a version that was made and not activated; it only decrypts';
+
+CREATE PROCEDURE fieldcrypt.mark_compromised(key text, version integer)
+    LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_mark_compromised';
+REVOKE ALL ON PROCEDURE fieldcrypt.mark_compromised(text, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE fieldcrypt.mark_compromised(text, integer) IS
+    'mark a version that is not active as compromised; it still decrypts, until its values are re-encrypted';
+
+CREATE PROCEDURE fieldcrypt.destroy_version(key text, version integer)
+    LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_destroy_version';
+REVOKE ALL ON PROCEDURE fieldcrypt.destroy_version(text, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE fieldcrypt.destroy_version(text, integer) IS
+    'destroy a version that no value of this database needs; its number is never used again';
+
+CREATE PROCEDURE fieldcrypt.destroy_key(key text)
+    LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_destroy_key';
+REVOKE ALL ON PROCEDURE fieldcrypt.destroy_key(text) FROM PUBLIC;
+COMMENT ON PROCEDURE fieldcrypt.destroy_key(text) IS
+    'destroy every version of a key, for values and for blind indexes: its values are lost for ever, its name is never used again';
+
+CREATE FUNCTION fieldcrypt.set_rotation(key text, every interval) RETURNS void
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_set_rotation';
+REVOKE ALL ON FUNCTION fieldcrypt.set_rotation(text, interval) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.set_rotation(text, interval) IS
+    'say how often a key is to be rotated, or null for never; the view keys_due shows when';
+
+CREATE VIEW fieldcrypt.keys_due AS
+    SELECT k.name AS key, v.version, v.activated_at, k.rotate_every,
+           v.activated_at + k.rotate_every AS due_at,
+           COALESCE(v.activated_at + k.rotate_every <= now(), false) AS overdue
+      FROM fieldcrypt.keys k
+      JOIN fieldcrypt.key_versions v
+        ON v.key_id = k.key_id AND v.purpose = 1 AND v.state = 'active'
+     WHERE k.state = 'active' AND k.writes AND k.rotate_every IS NOT NULL;
+COMMENT ON VIEW fieldcrypt.keys_due IS 'keys with a rotation interval: when the active version is due, and whether it is overdue';
+GRANT SELECT ON fieldcrypt.keys_due TO PUBLIC;
 
 ----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load

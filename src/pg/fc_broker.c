@@ -35,7 +35,8 @@ typedef enum WantKind
 	WANT_OPEN,					/* master key of a value: key_id and version */
 	WANT_SEAL,					/* active master key of a prefix */
 	WANT_INDEX_ENCRYPT,			/* active index key of a prefix, privilege encrypt */
-	WANT_INDEX_DECRYPT			/* the same, privilege decrypt */
+	WANT_INDEX_DECRYPT,			/* the same, privilege decrypt */
+	WANT_REWRAP					/* a version of a key, or (0) its active one; no privilege */
 } WantKind;
 
 typedef struct Want
@@ -43,8 +44,8 @@ typedef struct Want
 	WantKind	kind;
 	Oid			user;
 	uint32		prefix;			/* WANT_SEAL, WANT_INDEX_* */
-	uint16		version;		/* WANT_OPEN */
-	FcKeyId		key_id;			/* WANT_OPEN */
+	uint16		version;		/* WANT_OPEN, WANT_REWRAP */
+	FcKeyId		key_id;			/* WANT_OPEN, WANT_REWRAP */
 } Want;
 
 typedef struct Memo
@@ -132,6 +133,16 @@ fc_broker_try_open_key(const FcValue *value, FcSecret *key)
 	Problem		problem;
 
 	return acquire(&want, NULL, key, &problem);
+}
+
+void
+fc_broker_rewrap_key(const FcKeyId *key_id, uint16 version, FcKeyContext *context, FcSecret *key)
+{
+	Want		want = {WANT_REWRAP, GetUserId(), 0, version, *key_id};
+	Problem		problem;
+
+	if (acquire(&want, context, key, &problem) != FC_ACCESS_OK)
+		throw_problem(&want, &problem);
 }
 
 void
@@ -254,23 +265,24 @@ resolve(const Want *want, FcKeySource *source, Problem *problem)
 	const FcKeyVersion *version;
 	FcPrivilege privilege;
 	uint8		purpose;
+	bool		by_id = want->kind == WANT_OPEN || want->kind == WANT_REWRAP;
 
 	privilege = (want->kind == WANT_OPEN || want->kind == WANT_INDEX_DECRYPT) ?
 				FC_PRIV_DECRYPT : FC_PRIV_ENCRYPT;
-	purpose = (want->kind == WANT_OPEN || want->kind == WANT_SEAL) ?
+	purpose = (by_id || want->kind == WANT_SEAL) ?
 			  FC_PURPOSE_WRAP : FC_PURPOSE_INDEX;
 	problem->privilege = privilege == FC_PRIV_DECRYPT ? "decrypt" : "encrypt";
 	problem->key_id = want->key_id;
 	problem->version = want->version;
 
 	if (fc_keyring_usable())
-		key = want->kind == WANT_OPEN ? fc_keyring_by_id(&want->key_id)
+		key = by_id ? fc_keyring_by_id(&want->key_id)
 			  : fc_keyring_by_prefix(want->prefix);
 	if (key == NULL)
 		return problem->access = FC_ACCESS_FOREIGN;
 
 	strlcpy(problem->key, key->name, sizeof(problem->key));
-	if (!fc_keyring_may(key, privilege))
+	if (want->kind != WANT_REWRAP && !fc_keyring_may(key, privilege))
 		return problem->access = FC_ACCESS_DENIED;
 	if (key->destroyed || key->locked)
 	{
@@ -287,12 +299,12 @@ resolve(const Want *want, FcKeySource *source, Problem *problem)
 		return problem->access = FC_ACCESS_STATE;
 	}
 
-	version = want->kind == WANT_OPEN ?
+	version = want->version > 0 ?
 			  fc_keyring_version(key, purpose, want->version) :
 			  fc_keyring_active(key, purpose);
 	if (version == NULL)
 	{
-		if (want->kind == WANT_OPEN)
+		if (want->version > 0)
 			return problem->access = FC_ACCESS_FOREIGN;
 		problem->version = 0;
 		problem->state = "without an active version";
@@ -322,7 +334,7 @@ throw_problem(const Want *want, const Problem *problem)
 		case FC_ACCESS_DENIED:
 			fc_report_denied(problem->key, problem->privilege);
 		case FC_ACCESS_FOREIGN:
-			if (want->kind == WANT_OPEN)
+			if (want->kind == WANT_OPEN || want->kind == WANT_REWRAP)
 			{
 				fc_hex_encode(problem->key_id.bytes, FC_KEY_ID_BYTES, hex);
 				hex[2 * FC_KEY_ID_BYTES] = '\0';

@@ -49,6 +49,15 @@ extern FcAccess fc_broker_try_open_key(const FcValue *value, FcSecret *key);
 extern void fc_broker_seal_key(uint32 prefix, FcKeyContext *context, FcSecret *key);
 
 /*
+ * For walks that move values to another version of their own key and show
+ * nothing of them: a version of a key, or with version 0 the active one.
+ * Throws as fc_broker_open_key does, but asks for no privilege; *context may
+ * be NULL.
+ */
+extern void fc_broker_rewrap_key(const FcKeyId *key_id, uint16 version,
+								 FcKeyContext *context, FcSecret *key);
+
+/*
  * Active index key of the same key; need_decrypt for blind_index(text, ...),
  * else encrypt.  *version: the index-key version.
  */

@@ -79,6 +79,7 @@ fc_my_procno(void)
 }
 
 /* Ownership by class: one function since 16. */
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "utils/acl.h"
@@ -90,6 +91,8 @@ fc_ownercheck(Oid classid, Oid objectid, Oid role)
 #else
 	if (classid == DatabaseRelationId)
 		return pg_database_ownercheck(objectid, role);
+	if (classid == RelationRelationId)
+		return pg_class_ownercheck(objectid, role);
 	Assert(classid == ExtensionRelationId);
 	return pg_extension_ownercheck(objectid, role);
 #endif
@@ -131,6 +134,25 @@ fc_ownercheck(Oid classid, Oid objectid, Oid role)
 #else
 #define fc_cast_create_inout(source, target, context, behavior) \
 	CastCreate(source, target, InvalidOid, context, COERCION_METHOD_INOUT, behavior)
+#endif
+
+/*
+ * Which indexes an update has to enter: a flag before 16, then a choice that
+ * knows summarising indexes.
+ */
+#include "access/tableam.h"
+#include "executor/executor.h"
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes FcUpdateIndexes;
+#define FC_INDEXES_CHANGE(update) ((update) != TU_None)
+#define fc_insert_index_tuples(info, slot, estate, update) \
+	ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL, \
+						  (update) == TU_Summarizing)
+#else
+typedef bool FcUpdateIndexes;
+#define FC_INDEXES_CHANGE(update) (update)
+#define fc_insert_index_tuples(info, slot, estate, update) \
+	ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL)
 #endif
 
 #endif							/* FC_COMPAT_H */

@@ -17,6 +17,7 @@
 #include "storage/shmem.h"
 
 #include "pg/fc_keycache.h"
+#include "pg/fc_progress.h"
 #include "pg/fc_providers.h"
 #include "pg/fc_requests.h"
 #include "pg/fc_secretmem.h"
@@ -75,6 +76,7 @@ fc_shmem_request(void)
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_keycache_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_requests_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_providers_shmem_size()));
+	RequestAddinShmemSpace(CACHELINEALIGN(fc_progress_shmem_size()));
 	RequestNamedLWLockTranche(FC_SHMEM_TRANCHE, FC_LOCK_COUNT);
 }
 
@@ -100,6 +102,7 @@ fc_shmem_startup(void)
 	fc_keycache_shmem_init(found);
 	fc_requests_shmem_init(found);
 	fc_providers_shmem_init(found);
+	fc_progress_shmem_init(found);
 	if (!found)
 	{
 		fc_secretmem_wipe_all();

@@ -21,6 +21,7 @@ typedef enum FcLock
 	FC_LOCK_CACHE,
 	FC_LOCK_REQUESTS,
 	FC_LOCK_PROVIDERS,
+	FC_LOCK_PROGRESS,			/* nothing else is taken under it */
 	FC_LOCK_COUNT
 } FcLock;
 

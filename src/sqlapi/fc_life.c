@@ -1,0 +1,348 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_life.c
+ *		The end of versions and keys: retire_version, mark_compromised,
+ *		destroy_version, destroy_key; and set_rotation.
+ *
+ * Like the makers of versions (fc_admin_keys.c) all of them hold SHARE ROW
+ * EXCLUSIVE on fieldcrypt.keys until the end of the transaction.  What is
+ * destroyed leaves a tombstone: its number, or name, is never used again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "pg/fc_compat.h"
+#include "pg/fc_report.h"
+#include "sqlapi/fc_admin.h"
+#include "sqlapi/fc_walk.h"
+
+PG_FUNCTION_INFO_V1(fc_retire_version);
+PG_FUNCTION_INFO_V1(fc_mark_compromised);
+PG_FUNCTION_INFO_V1(fc_destroy_version);
+PG_FUNCTION_INFO_V1(fc_destroy_key);
+PG_FUNCTION_INFO_V1(fc_set_rotation);
+
+/* Columns named in an error; more are counted. */
+#define LIFE_NAMED_COLUMNS 5
+
+#define LIFE_DESTROYED_HINT "What is destroyed stays so; fieldcrypt.create_key() and rotate_key() make anew."
+
+/* ---- states ---- */
+
+/*
+ * Lock the keyring and look the version up.  An active version is refused:
+ * something has to encrypt.
+ */
+static FcVersionState
+lock_version(const char *command, const char *name, int number, FcKeyId *key_id)
+{
+	const FcKeyVersion *version = NULL;
+	const FcKey *key;
+
+	fc_admin_lock_keys(command);
+	key = fc_admin_key(name);
+	if (key->destroyed)
+		fc_report_key_state(name, 0, "destroyed", LIFE_DESTROYED_HINT);
+	*key_id = key->key_id;
+	if (number >= 1 && number <= PG_UINT16_MAX)
+		version = fc_keyring_version(key, FC_PURPOSE_WRAP, number);
+	if (version == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key \"%s\" has no version %d", name, number),
+				 errhint("The view fieldcrypt.key_status lists its versions.")));
+	if (version->state == FC_VERSION_ACTIVE)
+		fc_report_key_state(name, number, "active",
+							"Use CALL fieldcrypt.rotate_key() first, so that another version encrypts.");
+	if (version->state == FC_VERSION_DESTROYED)
+		fc_report_key_state(name, number, "destroyed", LIFE_DESTROYED_HINT);
+	return version->state;
+}
+
+static void
+set_state(const FcKeyId *key_id, int version, const char *state)
+{
+	Oid			types[3] = {BYTEAOID, INT4OID, TEXTOID};
+	Datum		values[3];
+
+	values[0] = fc_bytes_datum(key_id->bytes, FC_KEY_ID_BYTES);
+	values[1] = Int32GetDatum(version);
+	values[2] = CStringGetTextDatum(state);
+	(void) fc_admin_execute("UPDATE fieldcrypt.key_versions SET state = $3"
+							" WHERE key_id OPERATOR(pg_catalog.=) $1"
+							" AND purpose OPERATOR(pg_catalog.=) 1::pg_catalog.int2"
+							" AND version OPERATOR(pg_catalog.=) $2",
+							3, types, values, NULL);
+}
+
+/*
+ * fc_retire_version
+ *		Rotation retires the version it replaces; what this is for is one that
+ *		was made and is not to become active any more.
+ */
+Datum
+fc_retire_version(PG_FUNCTION_ARGS)
+{
+	char	   *name = fc_arg_text(fcinfo, 0, "key");
+	int			number = fc_arg_int(fcinfo, 1, "version");
+	FcKeyId		key_id;
+
+	switch (lock_version("retire_version()", name, number, &key_id))
+	{
+		case FC_VERSION_PRE_ACTIVE:
+			set_state(&key_id, number, "decrypt-only");
+			break;
+		case FC_VERSION_COMPROMISED:
+			fc_report_key_state(name, number, "compromised",
+								"A compromised version stays marked so until it is destroyed.");
+		default:
+			ereport(NOTICE,
+					(errmsg("version %d of key \"%s\" is decrypt-only already", number, name)));
+			break;
+	}
+	return (Datum) 0;
+}
+
+Datum
+fc_mark_compromised(PG_FUNCTION_ARGS)
+{
+	char	   *name = fc_arg_text(fcinfo, 0, "key");
+	int			number = fc_arg_int(fcinfo, 1, "version");
+	FcKeyId		key_id;
+
+	(void) lock_version("mark_compromised()", name, number, &key_id);
+	set_state(&key_id, number, "compromised");
+	ereport(NOTICE,
+			(errmsg("version %d of key \"%s\" is marked as compromised and still opens values", number, name),
+			 errdetail("Whoever had the version's key may know the data key of every value that was ever under it; rewrapping does not change that."),
+			 errhint("Use CALL fieldcrypt.reencrypt_key(%s), which gives the values that are left under old versions fresh data keys. Values that were rewrapped since are under the active version: rotate once more, then re-encrypt.",
+					 quote_literal_cstr(name))));
+	return (Datum) 0;
+}
+
+/* ---- who still needs a version ---- */
+
+/* Values of a key, of one version or (0) of any, in a column. */
+static int64
+values_of(const FcWalkColumn *column, const FcKeyId *key_id, int version)
+{
+	int64		values = 0;
+	ListCell   *cell;
+
+	foreach(cell, fc_walk_tally(column))
+	{
+		const FcTallyEntry *entry = lfirst(cell);
+
+		if (fc_key_id_equal(&entry->key_id, key_id) && entry->version > 0 &&
+			(version == 0 || entry->version == version))
+			values += entry->values;
+	}
+	return values;
+}
+
+/*
+ * Nobody may write a value that we have not seen: the tables stand still
+ * until the version is gone.  Temporary tables of other sessions cannot be
+ * read; those that may hold values of the key are in the way.
+ */
+static void
+lock_tables(List *columns, const char *name, uint32 prefix)
+{
+	ListCell   *cell;
+
+	foreach(cell, fc_walk_all_columns(prefix))
+	{
+		if (fc_walk_is_foreign_temp(lfirst(cell)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("temporary tables of other sessions may hold values of key \"%s\"", name),
+					 errdetail("One is %s.", fc_walk_label(lfirst(cell))),
+					 errhint("Try again when these sessions have ended.")));
+	}
+	foreach(cell, columns)
+	{
+		if (!fc_walk_is_foreign_temp(lfirst(cell)))
+			LockRelationOid(((FcWalkColumn *) lfirst(cell))->relation, ShareLock);
+	}
+	AcceptInvalidationMessages();
+}
+
+/* 55006, naming the columns, if any value is under the version. */
+static void
+check_unused(const char *name, const FcKeyId *key_id, int version)
+{
+	List	   *columns = fc_walk_all_columns(0);
+	StringInfoData where;
+	int64		total = 0;
+	int			named = 0;
+	ListCell   *cell;
+
+	lock_tables(columns, name, fc_key_id_prefix(key_id));
+	initStringInfo(&where);
+	/* not the transaction's snapshot, which may be older than the locks */
+	PushActiveSnapshot(GetLatestSnapshot());
+	foreach(cell, columns)
+	{
+		int64		values = values_of(lfirst(cell), key_id, version);
+
+		total += values;
+		if (values > 0 && ++named <= LIFE_NAMED_COLUMNS)
+			appendStringInfo(&where, "%s%s (%lld)", named > 1 ? ", " : "",
+							 fc_walk_label(lfirst(cell)), (long long) values);
+	}
+	PopActiveSnapshot();
+	if (total == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("version %d of key \"%s\" is needed by %lld values", version, name, (long long) total),
+			 named > LIFE_NAMED_COLUMNS ?
+			 errdetail("They are in %s and %d more columns.", where.data, named - LIFE_NAMED_COLUMNS) :
+			 errdetail("They are in %s.", where.data),
+			 errhint("Use CALL fieldcrypt.rewrap_key(%s) first, or reencrypt_key() after a compromise.",
+					 quote_literal_cstr(name))));
+}
+
+/* ---- destroying ---- */
+
+/* What stands between a destroyed blob and being gone. */
+static void
+report_remains(const char *what)
+{
+	ereport(NOTICE,
+			(errmsg("%s is destroyed in this database", what),
+			 errdetail("The wrapped key is still in: dead rows of fieldcrypt.key_versions until they are vacuumed and overwritten, WAL and its archive, replication slots, base backups, dumps and export files, and standbys until they have replayed this. Whoever has one of these and may use the KMS key can open it."),
+			 errhint("Use VACUUM FULL fieldcrypt.key_versions and SELECT pg_switch_wal(), and let backups and archives expire. Only destroying the KMS key itself is final.")));
+}
+
+/* Take the blobs out of one version, or (0) of every version of a key. */
+static void
+destroy_versions(const FcKeyId *key_id, int version)
+{
+	Oid			types[2] = {BYTEAOID, INT4OID};
+	Datum		values[2];
+
+	values[0] = fc_bytes_datum(key_id->bytes, FC_KEY_ID_BYTES);
+	values[1] = Int32GetDatum(version);
+	(void) fc_admin_execute("UPDATE fieldcrypt.key_versions SET state = 'destroyed',"
+							" wrapped = NULL, seal = NULL, kcv = '\\x0000000000000000',"
+							" destroyed_at = pg_catalog.now()"
+							" WHERE key_id OPERATOR(pg_catalog.=) $1"
+							" AND ($2 OPERATOR(pg_catalog.=) 0"
+							" OR (purpose OPERATOR(pg_catalog.=) 1::pg_catalog.int2"
+							" AND version OPERATOR(pg_catalog.=) $2))"
+							" AND state OPERATOR(pg_catalog.<>) 'destroyed'",
+							2, types, values, NULL);
+}
+
+Datum
+fc_destroy_version(PG_FUNCTION_ARGS)
+{
+	char	   *name = fc_arg_text(fcinfo, 0, "key");
+	int			number = fc_arg_int(fcinfo, 1, "version");
+	FcKeyId		key_id;
+
+	(void) lock_version("destroy_version()", name, number, &key_id);
+	check_unused(name, &key_id, number);
+	destroy_versions(&key_id, number);
+	fc_admin_wipe(&key_id, 1);
+	report_remains(psprintf("version %d of key \"%s\"", number, name));
+	return (Datum) 0;
+}
+
+/* How many values nobody will open any more. */
+static int64
+count_lost(const FcKeyId *ids, int count)
+{
+	int64		lost = 0;
+	ListCell   *cell;
+	int			i;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	foreach(cell, fc_walk_all_columns(fc_key_id_prefix(&ids[0])))
+	{
+		for (i = 0; i < count; i++)
+			lost += values_of(lfirst(cell), &ids[i], 0);
+	}
+	PopActiveSnapshot();
+	return lost;
+}
+
+/*
+ * fc_destroy_key
+ *		Crypto-shredding: values are expected to be there, and are lost.  The
+ *		index versions go too, or the tags of the values could be compared
+ *		with those of guesses.
+ */
+Datum
+fc_destroy_key(PG_FUNCTION_ARGS)
+{
+	char	   *name = fc_arg_text(fcinfo, 0, "key");
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1];
+	FcKeyId    *ids;
+	int			count;
+	int			i;
+
+	fc_admin_lock_keys("destroy_key()");
+	if (fc_admin_key(name)->destroyed)
+		fc_report_key_state(name, 0, "destroyed", LIFE_DESTROYED_HINT);
+	count = fc_keyring_ids(name, &ids);
+	ereport(NOTICE,
+			(errmsg("%lld values of key \"%s\" can never be decrypted again",
+					(long long) count_lost(ids, count), name)));
+	values[0] = CStringGetTextDatum(name);
+	(void) fc_admin_execute("UPDATE fieldcrypt.keys SET state = 'destroyed',"
+							" destroyed_at = pg_catalog.now()"
+							" WHERE name OPERATOR(pg_catalog.=) $1",
+							1, types, values, NULL);
+	for (i = 0; i < count; i++)
+		destroy_versions(&ids[i], 0);
+	fc_admin_wipe(ids, count);
+	report_remains(psprintf("key \"%s\"", name));
+	return (Datum) 0;
+}
+
+/* ---- cryptoperiods ---- */
+
+Datum
+fc_set_rotation(PG_FUNCTION_ARGS)
+{
+	char	   *name = fc_arg_text(fcinfo, 0, "key");
+	Oid			types[2] = {TEXTOID, INTERVALOID};
+	Datum		values[2];
+	char		nulls[2] = {' ', ' '};
+
+	fc_admin_lock_keys("set_rotation()");
+	if (fc_admin_key(name)->destroyed)
+		fc_report_key_state(name, 0, "destroyed", LIFE_DESTROYED_HINT);
+	values[0] = CStringGetTextDatum(name);
+	values[1] = (Datum) 0;
+	if (PG_ARGISNULL(1))
+		nulls[1] = 'n';
+	else
+	{
+		Interval	zero = {0, 0, 0};
+
+		values[1] = PG_GETARG_DATUM(1);
+		if (DatumGetInt32(DirectFunctionCall2(interval_cmp, values[1], IntervalPGetDatum(&zero))) <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"%s\" must be longer than zero", "every"),
+					 errhint("Use an interval such as '90 days', or null for no rotation.")));
+	}
+	(void) fc_admin_execute("UPDATE fieldcrypt.keys SET rotate_every = $2"
+							" WHERE name OPERATOR(pg_catalog.=) $1",
+							2, types, values, nulls);
+	PG_RETURN_VOID();
+}

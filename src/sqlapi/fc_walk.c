@@ -1,0 +1,315 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_walk.c
+ *		Walking a column in batches that commit.
+ *
+ * Work is found by the header of each value, so a walk has no state to keep:
+ * whatever ended it, the next call finds what is left.  The first pass leaves
+ * out rows that others have locked; later passes wait for them, and look for
+ * values that an update has moved to where the pass before had already been.
+ * A pass that finds nothing is the last.
+ *
+ * A walk never waits for a row while it holds another, so it cannot be part
+ * of a deadlock of rows: before it waits it ends its batch.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "pg/fc_compat.h"
+#include "pg/fc_progress.h"
+#include "sqlapi/fc_walk.h"
+
+/* Rows looked at in one batch, where few or none of them have work to do. */
+#define WALK_BATCH_VISITS 100000
+
+/* A table whose rows are always locked must not keep a walk for ever. */
+#define WALK_PASSES 20
+
+/* Values that cannot be moved are named up to this number. */
+#define WALK_WARNINGS 10
+
+#define WALK_REPORT_MS 10000
+
+/* One column's walk. */
+typedef struct Course
+{
+	FcWalk	   *walk;
+	const FcWalkColumn *column;
+	char	   *label;
+	int			pass;
+	ItemPointerData next;		/* where the next batch begins */
+	int64		rows;			/* of this pass: visited, */
+	int64		written;		/* written, */
+	int64		locked;			/* left out because somebody had locked them, */
+	int64		failed;			/* values that cannot be moved */
+	int64		total_written;
+	BlockNumber nblocks;
+	TimestampTz started;
+	TimestampTz reported;
+} Course;
+
+static void
+report_failure(Course *course, ItemPointer tid)
+{
+	if (course->pass > 1 || course->failed > WALK_WARNINGS)
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("a value of %s at (%u,%u) cannot be moved to another version",
+					course->label, ItemPointerGetBlockNumberNoCheck(tid),
+					ItemPointerGetOffsetNumberNoCheck(tid)),
+			 errdetail("Its key or version is destroyed or not in this keyring, or the value was altered."),
+			 errhint("fieldcrypt.value_info() shows what its header says.")));
+}
+
+/* Has the row a value to move?  Counts those that cannot be. */
+static bool
+has_work(Course *course, TupleTableSlot *slot, MemoryContext context)
+{
+	FcMover		look = course->walk->mover;
+	MemoryContext old;
+	bool		isnull;
+	Datum		datum = slot_getattr(slot, course->column->attnum, &isnull);
+
+	if (isnull)
+		return false;
+	look.dry = true;
+	look.moved = look.failed = 0;
+	old = MemoryContextSwitchTo(context);
+	(void) fc_walk_visit(course->column, &datum, fc_walk_move, &look);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(context);
+	if (look.moved > 0)
+		return true;
+	if (look.failed > 0)
+	{
+		course->failed += look.failed;
+		report_failure(course, &slot->tts_tid);
+	}
+	return false;
+}
+
+/*
+ * Treat one row that has work.  False if the batch must end before it, so
+ * that nothing is held while we wait.
+ */
+static bool
+treat_row(Course *course, FcRowWriter *writer, ItemPointer tid, int *held)
+{
+	FcMover    *mover = &course->walk->mover;
+	FcRowResult result;
+
+	if (course->walk->dry_run)
+	{
+		course->written++;
+		return true;
+	}
+	mover->failed = 0;
+	result = fc_row_write(writer, tid, course->pass > 1 && *held == 0, mover);
+	if (result == FC_ROW_LOCKED && course->pass > 1)
+		return false;
+	if (result == FC_ROW_LOCKED)
+		course->locked++;
+	if (result == FC_ROW_WRITTEN)
+		course->written++;
+	if (result == FC_ROW_WRITTEN || result == FC_ROW_UNCHANGED)
+		(*held)++;				/* locked, whether written or not */
+	if (mover->failed > 0)
+	{
+		course->failed += mover->failed;
+		report_failure(course, tid);
+	}
+	return true;
+}
+
+static void
+scan_batch(Course *course, Relation rel, FcRowWriter *writer, bool *more)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "fieldcrypt walk",
+												  ALLOCSET_DEFAULT_SIZES);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	ItemPointerData last;
+	TableScanDesc scan;
+	int			visits = 0;
+	int			held = 0;
+
+	*more = false;
+	ItemPointerSet(&last, MaxBlockNumber, MaxOffsetNumber);
+	scan = table_beginscan_tidrange(rel, GetActiveSnapshot(), &course->next, &last);
+	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+	{
+		ItemPointerData tid = slot->tts_tid;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!course->walk->dry_run &&
+			(held >= course->walk->batch_rows || ++visits > WALK_BATCH_VISITS))
+			*more = true;
+		else if (has_work(course, slot, context) && !treat_row(course, writer, &tid, &held))
+			*more = true;
+		if (*more)
+		{
+			course->next = tid;
+			break;
+		}
+		course->rows++;
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(context);
+}
+
+/* Returns whether there is more to visit. */
+static bool
+run_batch(Course *course)
+{
+	bool		dry = course->walk->dry_run;
+	Relation	rel;
+	FcRowWriter *writer = NULL;
+	bool		more = false;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "fieldcrypt batch",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	rel = fc_walk_open(course->column, dry ? AccessShareLock : RowExclusiveLock);
+	if (rel != NULL)
+	{
+		/* the owner may be another one since the walk began */
+		fc_walk_check_owner(course->column, course->walk->command);
+		course->nblocks = RelationGetNumberOfBlocks(rel);
+		if (!dry)
+			writer = fc_row_writer_open(rel, course->column);
+		scan_batch(course, rel, writer, &more);
+		if (writer != NULL)
+			fc_row_writer_close(writer);
+		table_close(rel, NoLock);
+	}
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return more;
+}
+
+/* Commit the batch, and sleep where the caller asked for it. */
+static void
+end_batch(Course *course)
+{
+	if (course->walk->dry_run)
+		return;
+	SPI_commit();
+	if (course->walk->pause_ms <= 0)
+		return;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 (long) course->walk->pause_ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* For the view fieldcrypt.rotation_progress. */
+static void
+show_progress(const Course *course)
+{
+	FcProgress	progress;
+
+	memset(&progress, 0, sizeof(progress));
+	progress.relation = course->column->relation;
+	strlcpy(progress.column, course->column->name, sizeof(progress.column));
+	strlcpy(progress.command, course->walk->command, sizeof(progress.command));
+	progress.pass = course->pass;
+	progress.blocks_done = ItemPointerGetBlockNumberNoCheck(&course->next);
+	progress.blocks_total = course->nblocks;
+	progress.rows_written = course->total_written + course->written;
+	progress.rows_skipped = course->locked;
+	progress.errors = course->failed;
+	progress.started = course->started;
+	fc_progress_set(&progress);
+}
+
+static void
+report_progress(Course *course)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!TimestampDifferenceExceeds(course->reported, now, WALK_REPORT_MS))
+		return;
+	course->reported = now;
+	ereport(NOTICE,
+			(errmsg("%s: pass %d, block %u of %u, %lld rows written",
+					course->label, course->pass,
+					ItemPointerGetBlockNumberNoCheck(&course->next), course->nblocks,
+					(long long) (course->total_written + course->written))));
+}
+
+static void
+run_pass(Course *course)
+{
+	FcWalk	   *walk = course->walk;
+	bool		more = true;
+
+	course->rows = course->written = course->locked = course->failed = 0;
+	ItemPointerSet(&course->next, 0, FirstOffsetNumber);
+	while (more && !walk->stopped)
+	{
+		show_progress(course);
+		more = run_batch(course);
+		end_batch(course);
+		report_progress(course);
+		if (walk->deadline != 0 && GetCurrentTimestamp() >= walk->deadline)
+			walk->stopped = true;
+	}
+	course->total_written += course->written;
+}
+
+static void
+report_end(Course *course)
+{
+	FcWalk	   *walk = course->walk;
+
+	ereport(NOTICE,
+			(walk->dry_run ?
+			 errmsg("%s: %lld of %lld rows would be written, %lld values cannot be moved",
+					course->label, (long long) course->total_written,
+					(long long) course->rows, (long long) course->failed) :
+			 errmsg("%s: %lld rows written, %lld values cannot be moved",
+					course->label, (long long) course->total_written, (long long) course->failed),
+			 walk->stopped ?
+			 errdetail("The walk was stopped by max_duration before its end.") : 0,
+			 walk->stopped ?
+			 errhint("Call the procedure again: it goes on where it stopped.") : 0));
+}
+
+void
+fc_walk_column(FcWalk *walk, const FcWalkColumn *column)
+{
+	Course		course;
+
+	memset(&course, 0, sizeof(course));
+	course.walk = walk;
+	course.column = column;
+	course.label = fc_walk_label(column);
+	course.started = course.reported = GetCurrentTimestamp();
+	do
+	{
+		course.pass++;
+		run_pass(&course);
+	} while (!walk->stopped && !walk->dry_run && course.pass < WALK_PASSES &&
+			 (course.written > 0 || course.locked > 0));
+	report_end(&course);
+	if (!walk->stopped && !walk->dry_run && course.written > 0)
+		ereport(WARNING,
+				(errmsg("values of %s were still moving after %d passes", course.label, course.pass),
+				 errhint("Call the procedure again; fieldcrypt.column_key_usage() shows what is left.")));
+	pfree(course.label);
+}

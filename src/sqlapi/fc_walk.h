@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_walk.h
+ *		What the walks over stored values share: where values stand, reaching
+ *		them inside arrays and composites, counting them by version.
+ *
+ * A walk needs no key to find its work: the header of a value names its key
+ * and version.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_WALK_H
+#define FC_WALK_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "storage/itemptr.h"
+#include "utils/rel.h"
+
+#include "crypto/fc_keys.h"
+#include "pg/fc_keyring.h"
+
+/* A column that stores values: of a table or a materialized view. */
+typedef struct FcWalkColumn
+{
+	Oid			relation;
+	AttrNumber	attnum;
+	Oid			type;
+	bool		direct;			/* encrypted_text itself, or a domain over it */
+	char		name[NAMEDATALEN];
+} FcWalkColumn;
+
+/* How many values of one version of one key. */
+typedef struct FcTallyEntry
+{
+	FcKeyId		key_id;
+	uint16		version;		/* 0: bytes that are no value of format 1 */
+	int64		values;
+} FcTallyEntry;
+
+static inline bool
+fc_key_id_equal(const FcKeyId *a, const FcKeyId *b)
+{
+	return memcmp(a, b, sizeof(FcKeyId)) == 0;	/* not a secret */
+}
+
+/* ---- fc_walk_columns.c ---- */
+
+/*
+ * fc_walk_columns
+ *		The column in the relation, its partitions and its children; 42703 and
+ *		42809 where it is none of ours.
+ */
+extern List *fc_walk_columns(Oid relation, const char *column);
+
+/*
+ * fc_walk_all_columns
+ *		Every such column of the database; with a prefix, those that may hold
+ *		values of that key, else (0) all.
+ */
+extern List *fc_walk_all_columns(uint32 prefix);
+
+/*
+ * fc_walk_open
+ *		Open the column's relation, which another transaction may have changed
+ *		or dropped since the column was listed; NULL if the column is gone, or
+ *		the table is another session's temporary one.
+ */
+extern Relation fc_walk_open(const FcWalkColumn *column, LOCKMODE lockmode);
+
+/* Is it in another session's temporary table, which nobody else can read? */
+extern bool fc_walk_is_foreign_temp(const FcWalkColumn *column);
+
+/* "schema.table.column" quoted, for messages; palloc'd. */
+extern char *fc_walk_label(const FcWalkColumn *column);
+
+/* ---- fc_walk_visit.c ---- */
+
+/* Sees one value, possibly toasted; true if it put another in its place. */
+typedef bool (*FcVisitor) (Datum *value, void *arg);
+
+/*
+ * fc_walk_visit
+ *		Show every value in a column's Datum to the visitor.  True, and *datum
+ *		replaced, if one was replaced.
+ */
+extern bool fc_walk_visit(const FcWalkColumn *column, Datum *datum,
+						  FcVisitor visitor, void *arg);
+
+/* ---- fc_walk_usage.c ---- */
+
+/*
+ * fc_walk_tally
+ *		Count the values of a column by key and version under the active
+ *		snapshot; a list of FcTallyEntry.
+ */
+extern List *fc_walk_tally(const FcWalkColumn *column);
+
+/* ---- fc_walk_value.c ---- */
+
+typedef enum FcMove
+{
+	FC_MOVE_NONE,				/* the value is under the active version */
+	FC_MOVE_DONE,
+	FC_MOVE_FAILED				/* altered, malformed, or its key is gone */
+} FcMove;
+
+/* How values are moved to the active version of their key. */
+typedef struct FcMover
+{
+	bool		fresh;			/* with new data keys: needs decrypt on the key */
+	const FcKeyId *only;		/* identities of the key to treat; NULL = any key */
+	int			nonly;
+	bool		dry;			/* look only */
+	int			moved;			/* values that were, or would be, moved */
+	int			failed;			/* values that cannot be */
+} FcMover;
+
+/* A visitor; arg is an FcMover. */
+extern bool fc_walk_move(Datum *value, void *arg);
+
+/* ---- fc_walk.c ---- */
+
+/* What the caller of a walk chose, and what came of it. */
+typedef struct FcWalk
+{
+	const char *command;		/* for errors */
+	FcMover		mover;
+	int			batch_rows;
+	int64		pause_ms;
+	TimestampTz deadline;		/* 0 = none */
+	bool		dry_run;
+	bool		stopped;		/* by the deadline */
+} FcWalk;
+
+/* Walk one column to its end, or to the deadline. */
+extern void fc_walk_column(FcWalk *walk, const FcWalkColumn *column);
+
+/* ---- fc_walk_call.c ---- */
+
+/* 42501 unless the current user owns the column's table. */
+extern void fc_walk_check_owner(const FcWalkColumn *column, const char *command);
+
+/* ---- fc_walk_row.c ---- */
+
+typedef struct FcRowWriter FcRowWriter;
+
+/* Within one batch: from open to close no transaction ends. */
+extern FcRowWriter *fc_row_writer_open(Relation rel, const FcWalkColumn *column);
+extern void fc_row_writer_close(FcRowWriter *writer);
+
+typedef enum FcRowResult
+{
+	FC_ROW_UNCHANGED,
+	FC_ROW_WRITTEN,
+	FC_ROW_LOCKED,				/* by somebody else, and wait was false */
+	FC_ROW_GONE					/* deleted meanwhile */
+} FcRowResult;
+
+/* Lock the row's newest version, move its values, write it. */
+extern FcRowResult fc_row_write(FcRowWriter *writer, ItemPointer tid, bool wait,
+								FcMover *mover);
+
+#endif							/* FC_WALK_H */

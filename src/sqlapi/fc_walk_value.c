@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_walk_value.c
+ *		Moving one value to the active version of its key.
+ *
+ * Rewrapping changes the wrapped data key and nothing else, and asks for no
+ * privilege: nothing is shown.  A suite that wraps nothing, and every value
+ * when fresh data keys are wanted, is opened and sealed again inside this
+ * file.  The tag is kept: it is of the text, not of the master key.
+ *
+ * As in fc_datum.c all memory is allocated before a key is asked for, and
+ * between getting one and wiping it only pure C runs.  Two keys are needed;
+ * getting the second may throw, so the first is wiped in a PG_CATCH.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "fmgr.h"
+#include "utils/memutils.h"
+
+#include "base/fc_secret.h"
+#include "crypto/fc_envelope.h"
+#include "pg/fc_broker.h"
+#include "pg/fc_compat.h"
+#include "pg/fc_report.h"
+#include "sqlapi/fc_valueio.h"
+#include "sqlapi/fc_walk.h"
+
+static bool
+is_wanted(const FcMover *mover, const FcKeyId *key_id)
+{
+	int			i;
+
+	for (i = 0; i < mover->nonly; i++)
+	{
+		if (fc_key_id_equal(&mover->only[i], key_id))
+			return true;
+	}
+	return mover->only == NULL;
+}
+
+/*
+ * What is to be done with a value, by its header and the keyring.  A locked
+ * key is no failure of the value: asking for it says so and ends the walk.
+ */
+static FcMove
+judge(const FcMover *mover, const FcHeader *header)
+{
+	const FcKey *key;
+	const FcKeyVersion *active;
+	const FcKeyVersion *own;
+
+	if (!is_wanted(mover, &header->key_id))
+		return FC_MOVE_NONE;
+	key = fc_keyring_by_id(&header->key_id);
+	if (key == NULL || key->destroyed)
+		return FC_MOVE_FAILED;
+	active = fc_keyring_active(key, FC_PURPOSE_WRAP);
+	if (active != NULL && active->source.id.context.version == header->version)
+		return FC_MOVE_NONE;
+	own = fc_keyring_version(key, FC_PURPOSE_WRAP, header->version);
+	if (own == NULL || own->state == FC_VERSION_DESTROYED)
+		return FC_MOVE_FAILED;
+	return FC_MOVE_DONE;
+}
+
+/* The key that the value is under, then the active one. */
+static void
+get_keys(const FcMover *mover, const FcValue *value, FcSecret *old,
+		 FcKeyContext *context, FcSecret *active)
+{
+	if (mover->fresh)
+		fc_broker_open_key(value, old);
+	else
+		fc_broker_rewrap_key(&value->key_id, value->version, NULL, old);
+	PG_TRY();
+	{
+		fc_broker_rewrap_key(&value->key_id, 0, context, active);
+	}
+	PG_CATCH();
+	{
+		fc_secret_wipe(old);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/* Another wrapped data key in a copy of the value; NULL if it does not open. */
+static struct varlena *
+rewrap(const struct varlena *datum, const FcSecret *old, const FcKeyContext *context,
+	   const FcSecret *active, struct varlena *copy, FcStatus *status)
+{
+	Size		len = VARSIZE_ANY_EXHDR(datum);
+
+	memcpy(VARDATA(copy), VARDATA_ANY(datum), len);
+	SET_VARSIZE(copy, VARHDRSZ + len);
+	*status = fc_value_rewrap((uint8 *) VARDATA(copy), len, old, context, active);
+	return *status == FC_OK ? copy : NULL;
+}
+
+/* Open and seal again; plain has room for the text and is wiped. */
+static struct varlena *
+reseal(const FcValue *value, const FcSecret *old, const FcKeyContext *context,
+	   const FcSecret *active, uint8 *plain, struct varlena *copy, FcStatus *status)
+{
+	Size		size = fc_value_size(context->suite, value->tag != NULL, value->ciphertext_len);
+
+	*status = fc_value_open(value, old, plain);
+	if (*status == FC_OK)
+		*status = fc_value_seal(context, active, value->tag, plain, value->ciphertext_len,
+								(uint8 *) VARDATA(copy), size);
+	fc_wipe(plain, value->ciphertext_len);
+	SET_VARSIZE(copy, VARHDRSZ + size);
+	return *status == FC_OK ? copy : NULL;
+}
+
+/* The value under the active version; NULL if it cannot be opened. */
+static struct varlena *
+move_value(const FcMover *mover, const struct varlena *datum)
+{
+	struct varlena *copy;
+	struct varlena *result;
+	FcKeyContext context;
+	FcSecret	old;
+	FcSecret	active;
+	FcStatus	status;
+	FcValue		value;
+	uint8	   *plain;
+
+	if (fc_value_parse(VARDATA_ANY(datum), VARSIZE_ANY_EXHDR(datum), &value) != FC_OK)
+		return NULL;
+	/* suite 1 takes the most, whatever the active version's is */
+	copy = palloc(VARHDRSZ + fc_value_size(FC_SUITE_KW_GCM, value.tag != NULL, value.ciphertext_len));
+	plain = palloc_extended(value.ciphertext_len + 1, MCXT_ALLOC_HUGE);
+
+	get_keys(mover, &value, &old, &context, &active);
+	if (!mover->fresh && value.suite == FC_SUITE_KW_GCM && context.suite == FC_SUITE_KW_GCM)
+		result = rewrap(datum, &old, &context, &active, copy, &status);
+	else
+		result = reseal(&value, &old, &context, &active, plain, copy, &status);
+	fc_secret_wipe(&old);
+	fc_secret_wipe(&active);
+
+	pfree(plain);
+	if (status != FC_OK && status != FC_ERR_AUTH)
+		fc_report_internal(status);
+	return result;
+}
+
+bool
+fc_walk_move(Datum *value, void *arg)
+{
+	FcMover    *mover = arg;
+	FcMove		move = FC_MOVE_FAILED;
+	FcHeader	header;
+	struct varlena *moved;
+
+	if (fc_datum_header(*value, &header))
+		move = judge(mover, &header);
+	else if (mover->only != NULL)
+		move = FC_MOVE_NONE;	/* nobody's: rewrap_column reports it */
+	if (move == FC_MOVE_DONE && !mover->dry)
+	{
+		moved = move_value(mover, PG_DETOAST_DATUM_PACKED(*value));
+		if (moved != NULL)
+			*value = PointerGetDatum(moved);
+		else
+			move = FC_MOVE_FAILED;
+	}
+	if (move == FC_MOVE_FAILED)
+		mover->failed++;
+	if (move != FC_MOVE_DONE)
+		return false;
+	mover->moved++;
+	return !mover->dry;
+}

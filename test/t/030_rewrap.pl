@@ -1,0 +1,214 @@
+# Rotating and rewrapping while clients read and update, and a walk that is
+# killed again and again: no statement fails, every value opens, and whatever
+# interrupted a walk, the next call finishes it.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use FieldCrypt;
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $rows = 50000;
+my $node = new_node('main');
+my $dir = PostgreSQL::Test::Utils::tempdir('rewrap');
+
+sub script
+{
+	my ($name, $text) = @_;
+	open(my $fh, '>', "$dir/$name") or die "$dir/$name: $!";
+	print $fh $text;
+	close($fh) or die "$dir/$name: $!";
+	return "$dir/$name";
+}
+
+sub super { return sql($node, 'postgres', @_) }
+
+# Values of the key per version, as "version|values" lines.
+sub usage
+{
+	return super(
+		'SELECT version, sum("values") FROM fieldcrypt.key_usage(\'walk\')'
+		  . ' GROUP BY 1 ORDER BY 1');
+}
+
+sub active
+{
+	return super("SELECT version FROM fieldcrypt.key_status WHERE key = 'walk'"
+		  . " AND purpose = 'wrap' AND state = 'active'");
+}
+
+# Every value opens and belongs to its row.
+sub all_open
+{
+	my ($what) = @_;
+
+	is( super(
+			"SELECT count(*) FROM walked WHERE v::text LIKE 'value ' || id || ' %'"
+			  . " AND bi = fieldcrypt.blind_index(v)"),
+		$rows,
+		"$what: every value opens");
+	return;
+}
+
+super(
+	q{
+	SELECT fieldcrypt.create_key('walk');
+	SELECT fieldcrypt.grant_key('walk', 'public', 'decrypt');
+	CREATE TABLE walked (id int PRIMARY KEY, n int DEFAULT 0,
+		v encrypted_text('walk', 'searchable'),
+		bi uuid GENERATED ALWAYS AS (fieldcrypt.blind_index(v)) STORED);
+	CREATE INDEX ON walked (bi);
+	});
+super(
+	"INSERT INTO walked (id, v) SELECT i, 'value ' || i || ' ' FROM generate_series(1, $rows) i"
+);
+is(usage(), "1|$rows", 'all values are under version 1');
+
+# ---- with clients ----
+
+my $read = script('read.sql',
+	"\\set id random(1, $rows)\nSELECT 1 / (v::text LIKE 'value :id %')::int FROM walked WHERE id = :id;\n"
+);
+my $update = script('update.sql',
+	"\\set id random(1, $rows)\n\\set n random(1, 1000)\n"
+	  . "UPDATE walked SET n = n + 1 WHERE id = :id;\n"
+	  . "UPDATE walked SET v = 'value :id :n' WHERE id = :id;\n");
+my $bench_out = "$dir/pgbench.out";
+my $bench = IPC::Run::start(
+	[
+		'pgbench', '-n', '-c', '4', '-j', '2', '-T', '12', '-U', 'postgres',
+		'-f', "$read\@3", '-f', "$update\@1", $node->connstr('postgres')
+	],
+	'<',
+	\undef,
+	'>', $bench_out, '2>',
+	"$bench_out.err");
+my $walks = 0;
+
+while ($walks < 3)
+{
+	super("CALL fieldcrypt.rotate_key('walk')");
+	super("CALL fieldcrypt.rewrap_key('walk', batch_rows => 500)");
+	is(usage(), active() . "|$rows",
+		'no value is left under an old version while clients write');
+	$walks++;
+}
+$bench->finish;
+is($bench->full_result(0), 0, 'no statement of a client failed')
+  or diag(slurp_file("$bench_out.err"));
+unlike(slurp_file("$bench_out.err"), qr/ERROR|abort/, 'pgbench saw no error');
+all_open('after walks among clients');
+
+# ---- a row that somebody has locked ----
+
+super("CALL fieldcrypt.rotate_key('walk')");
+my $holder = IPC::Run::start(
+	[
+		'psql', '-XAtq', '-U', 'postgres', '-d', $node->connstr('postgres'),
+		'-c', 'BEGIN', '-c', 'UPDATE walked SET n = n + 1 WHERE id = 77',
+		'-c', 'SELECT pg_sleep(2)', '-c', 'COMMIT'
+	],
+	'<',
+	\undef,
+	'>', "$dir/holder.out", '2>', "$dir/holder.err");
+wait_until(
+	'a row is locked',
+	sub {
+		super(
+			"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+		) > 0;
+	});
+my ($rc, $out, $err) = $node->psql(
+	'postgres',
+	"SET lock_timeout = '200ms'; CALL fieldcrypt.rewrap_key('walk')",
+	extra_params => [ '-U', 'postgres' ]);
+like($err, qr/lock timeout/, 'lock_timeout ends a walk that waits for a row');
+like(usage(), qr/^\d+\|1\n\d+\|@{[$rows - 1]}$/,
+	'all rows but the locked one were done');
+super("CALL fieldcrypt.rewrap_key('walk')");
+$holder->finish;
+is(usage(), active() . "|$rows", 'without a timeout the walk waits and ends');
+
+# ---- seen from outside, cancelled, terminated ----
+
+foreach my $ending ('pg_cancel_backend', 'pg_terminate_backend')
+{
+	super("CALL fieldcrypt.rotate_key('walk')");
+	my $walk = IPC::Run::start(
+		[
+			'psql', '-XAtq', '-U', 'postgres', '-d', $node->connstr('postgres'),
+			'-c', "CALL fieldcrypt.rewrap_key('walk', batch_rows => 50, pause => '50 ms')"
+		],
+		'<',
+		\undef,
+		'>', "$dir/walk.out", '2>', "$dir/walk.err");
+	wait_until(
+		"rotation_progress shows the walk ($ending)",
+		sub {
+			super(
+				"SELECT count(*) FROM fieldcrypt.rotation_progress"
+				  . " WHERE relation = 'walked'::regclass AND \"column\" = 'v' AND command = 'rewrap_key'"
+				  . " AND pass = 1 AND rows_written > 0 AND blocks_total > blocks_done AND errors = 0"
+			) == 1;
+		});
+	super("SELECT $ending(pid) FROM fieldcrypt.rotation_progress");
+	eval { $walk->finish };
+	is(super('SELECT count(*) FROM fieldcrypt.rotation_progress'),
+		0, "a walk that is gone is not shown ($ending)");
+	like(usage(), qr/\n/, "and left work behind ($ending)");
+}
+super("CALL fieldcrypt.rewrap_key('walk')");
+is(usage(), active() . "|$rows", 'the next call finishes it');
+
+# ---- killed at random points ----
+
+my $interrupted = 0;
+
+foreach my $round (1 .. 10)
+{
+	my $kind = $round % 2 ? 'rewrap' : 'reencrypt';
+
+	super("CALL fieldcrypt.rotate_key('walk')");
+	my $walk = IPC::Run::start(
+		[
+			'psql', '-XAtq', '-U', 'postgres', '-d',
+			$node->connstr('postgres') . ' application_name=walk',
+			'-c', "CALL fieldcrypt.${kind}_key('walk', batch_rows => 100)"
+		],
+		'<',
+		\undef,
+		'>', "$dir/walk.out", '2>', "$dir/walk.err");
+	my $pid;
+	wait_until('the walk runs',
+		sub {
+			$pid = super(
+				"SELECT pid FROM pg_stat_activity WHERE application_name = 'walk'"
+				  . " AND query LIKE 'CALL%'");
+			$pid ne '' || !$walk->pumpable;
+		});
+	usleep(int(rand(200_000)));
+	kill(9, $pid) if $pid ne '';
+	eval { $walk->finish };
+	wait_until('the server is back',
+		sub { ($node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'postgres' ]))[0] == 0 });
+	my $left = usage();
+	$interrupted++ if $left =~ s/\n/ /g;
+	note("round $round, $kind: $left");
+	super("CALL fieldcrypt.${kind}_key('walk')");
+	is(usage(), active() . "|$rows", "round $round: the next $kind finishes");
+}
+cmp_ok($interrupted, '>', 0, "$interrupted of ten kills left work behind");
+all_open('after ten kills');
+
+# What is under the active version alone lets every old version go.
+my $active = active();
+super("CALL fieldcrypt.destroy_version('walk', $_)") foreach 1 .. $active - 1;
+all_open('after the old versions were destroyed');
+
+done_testing();
