@@ -176,5 +176,5 @@ SELECT v FROM regress_fc_owned;
 DROP TABLE regress_fc_shapes, regress_fc_before, regress_fc_tails, regress_fc_parts, regress_fc_owned;
 DROP TYPE regress_fc_pair;
 DROP DOMAIN regress_fc_domain;
-DROP FUNCTION regress_fc_touch();
+DROP FUNCTION regress_fc_touch(), pg_temp.regress_fc_fail();
 DROP ROLE regress_fc_owner;
