@@ -167,7 +167,7 @@ echo "$out" | grep -v -e '^LOCATION' -e '^SCHEMA' -e '^TABLE' -e '^CONSTRAINT' |
 shown "the same number is refused a second time (23505), and the error does not repeat it" \
 	test "$(contains "$out" 23505 && lacks "${out%%INSERT*}" 078-05-1120 && echo yes)" = yes
 
-step "Rotate the key"
+step "Rotate the key and rewrap"
 sql postgres "$A" -q -e -c "CALL fieldcrypt.rotate_key('pii')"
 sql app "$A" -q -c "INSERT INTO patient SELECT 1000000 + i, 'New Patient ' || i, '900-00-' || lpad(i::text, 4, '0'), NULL, 'Bristol' FROM generate_series(1, 100) i"
 sql postgres "$A" -c 'SELECT (fieldcrypt.value_info(name)).version, count(*) FROM patient GROUP BY 1 ORDER BY 1'
@@ -175,6 +175,11 @@ out=$(sql postgres "$A" -Atc 'SELECT (fieldcrypt.value_info(name)).version, coun
 shown "new rows stand under version 2, the others still under version 1" test "$out" = "1|$ROWS 2|100 "
 out=$(sql app "$A" -Atc "SELECT count(*) FROM patient WHERE length(name::text) > 3 AND ssn::text ~ '^[0-9]{3}-[0-9]{2}-[0-9]{4}\$'")
 shown "all $out values of both versions decrypt" test "$out" = $((ROWS + 100))
+sql postgres "$A" -q -e -c "CALL fieldcrypt.rewrap_key('pii')" -c "CALL fieldcrypt.destroy_version('pii', 1)"
+out=$(sql postgres "$A" -Atc "SELECT count(*) FROM fieldcrypt.key_usage('pii') WHERE version = 1")
+shown "rewrapped in batches, without decrypting: no value stands under version 1, which is destroyed" test "$out" = 0
+out=$(sql app "$A" -Atc "SELECT count(*) FROM patient WHERE length(name::text) > 3 AND ssn::text ~ '^[0-9]{3}-[0-9]{2}-[0-9]{4}\$'")
+shown "all $out values still decrypt" test "$out" = $((ROWS + 100))
 
 step "Dump, and restore into another cluster"
 fingerprint="SELECT md5(string_agg(id || name::text || ssn::text || coalesce(phone::text, '-'), '|' ORDER BY id)) FROM patient"
