@@ -355,10 +355,18 @@ COMMENT ON FUNCTION fieldcrypt.cache_slots() IS 'this database''s slots of the k
 CREATE FUNCTION fieldcrypt.provider_list(
     OUT provider text, OUT type text, OUT state text, OUT pid integer, OUT default_key text,
     OUT state_since timestamptz, OUT last_success timestamptz, OUT last_failure timestamptz,
-    OUT kms_calls bigint, OUT failures bigint, OUT last_error text) RETURNS SETOF record
+    OUT kms_calls bigint, OUT failures bigint,
+    OUT auth_state text, OUT auth_expires timestamptz,
+    OUT latency_p50_ms double precision, OUT latency_p99_ms double precision,
+    OUT last_error text) RETURNS SETOF record
     LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'fc_provider_list';
 REVOKE ALL ON FUNCTION fieldcrypt.provider_list() FROM PUBLIC;
-COMMENT ON FUNCTION fieldcrypt.provider_list() IS 'the providers of the provider file and the state of their workers; no credentials';
+COMMENT ON FUNCTION fieldcrypt.provider_list() IS 'the providers of the provider file, the state of their workers and sessions, and how long their last calls took; no credentials';
+
+CREATE FUNCTION fieldcrypt.ready() RETURNS boolean
+    LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'fc_ready';
+REVOKE ALL ON FUNCTION fieldcrypt.ready() FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.ready() IS 'does this server''s cache hold every key version of this database that is in use?';
 
 CREATE FUNCTION fieldcrypt.memory_protection_info(
     OUT region text, OUT mechanism text, OUT bytes bigint, OUT locked boolean, OUT dump_excluded boolean,
@@ -376,7 +384,7 @@ CREATE VIEW fieldcrypt.cache AS
 COMMENT ON VIEW fieldcrypt.cache IS 'keys of this database in this server''s cache; no key bytes';
 
 CREATE VIEW fieldcrypt.providers AS SELECT * FROM fieldcrypt.provider_list();
-COMMENT ON VIEW fieldcrypt.providers IS 'providers of the provider file and the state of their workers';
+COMMENT ON VIEW fieldcrypt.providers IS 'providers of the provider file: state of worker and session, and how long the last calls took';
 
 CREATE VIEW fieldcrypt.memory_protection AS SELECT * FROM fieldcrypt.memory_protection_info();
 COMMENT ON VIEW fieldcrypt.memory_protection IS 'how the memory that holds keys is protected on this server';
@@ -429,7 +437,7 @@ GRANT SELECT ON fieldcrypt.cache, fieldcrypt.providers, fieldcrypt.memory_protec
 -- everybody; what only pg_monitor should see of a slot, cache_slots() itself
 -- hides from others.
 GRANT EXECUTE ON FUNCTION fieldcrypt.cache_slots() TO PUBLIC;
-GRANT EXECUTE ON FUNCTION fieldcrypt.provider_list(), fieldcrypt.memory_protection_info() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION fieldcrypt.provider_list(), fieldcrypt.memory_protection_info(), fieldcrypt.ready() TO pg_monitor;
 
 ----------------------------------------------------------------------
 -- Operators: those of text, on the plaintext; decrypt is needed on the key of

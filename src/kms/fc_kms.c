@@ -34,6 +34,16 @@ fc_kms_find(const char *type)
 	return NULL;
 }
 
+FcKmsSession
+fc_kms_session(const FcKmsProvider *provider, const FcKmsInstance *instance)
+{
+	FcKmsSession session = {"", -1};
+
+	if (provider->session != NULL)
+		provider->session(instance, &session);
+	return session;
+}
+
 const char *
 fc_kms_option(const FcKmsConfig *config, const char *name, int *line)
 {

@@ -128,6 +128,13 @@ typedef struct FcKmsCall
 
 typedef struct FcKmsInstance FcKmsInstance;
 
+/* Of a provider's session, for monitoring. */
+typedef struct FcKmsSession
+{
+	const char *state;			/* "none", "logged in", "refused"; "" = has no session */
+	int64_t		left_ms;		/* until the token expires; -1 = never, or no token */
+} FcKmsSession;
+
 typedef struct FcKmsProvider
 {
 	const char *type;			/* "local" */
@@ -159,6 +166,9 @@ typedef struct FcKmsProvider
 	 * provider has no session.
 	 */
 	long		(*upkeep_due) (const FcKmsInstance *instance);
+
+	/* Fill in the state of the session.  NULL where a provider has none. */
+	void		(*session) (const FcKmsInstance *instance, FcKmsSession *session);
 
 	/* What is unwise about the configuration, or NULL.  May be NULL itself. */
 	const char *(*warning) (const FcKmsInstance *instance);
@@ -198,6 +208,10 @@ extern const FcKmsTransport *fc_kms_transport(void);
 
 /* Find a provider type; NULL if unknown. */
 extern const FcKmsProvider *fc_kms_find(const char *type);
+
+/* The session of an instance; state "" where its provider has none. */
+extern FcKmsSession fc_kms_session(const FcKmsProvider *provider,
+								   const FcKmsInstance *instance);
 
 /* Value of an option, or NULL; *line (may be NULL) gets where it stands. */
 extern const char *fc_kms_option(const FcKmsConfig *config, const char *name, int *line);

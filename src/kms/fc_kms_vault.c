@@ -57,6 +57,7 @@ static FcKmsStep vault_begin(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_resume(FcKmsInstance *self, FcKmsCall *call);
 static void vault_finish(FcKmsInstance *self, FcKmsCall *call);
 static long vault_upkeep_due(const FcKmsInstance *self);
+static void vault_session(const FcKmsInstance *self, FcKmsSession *session);
 static const char *vault_warning(const FcKmsInstance *self);
 
 static int64_t vault_boot_ms(void);
@@ -89,6 +90,7 @@ const FcKmsProvider fc_kms_vault = {
 	.resume = vault_resume,
 	.finish = vault_finish,
 	.upkeep_due = vault_upkeep_due,
+	.session = vault_session,
 	.warning = vault_warning
 };
 
@@ -143,6 +145,21 @@ static const char *
 vault_default_key(const FcKmsInstance *self)
 {
 	return self->config.key;
+}
+
+static void
+vault_session(const FcKmsInstance *self, FcKmsSession *session)
+{
+	const FcVaultSession *own = &self->session;
+
+	if (!session_usable(own))
+		session->state = own->refusals > 0 ? "refused" : "none";
+	else
+	{
+		session->state = "logged in";
+		if (own->expires != FC_VAULT_NEVER)
+			session->left_ms = own->expires - fc_vault_clock();
+	}
 }
 
 static const char *

@@ -14,6 +14,7 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include "pg/fc_guc.h"
 
@@ -60,6 +61,9 @@ bool fc_guc_redact_logs = true;
 /* What to_jsonb(NEW) and its like see inside triggers. */
 int fc_guc_trigger_output = FC_OUTPUT_CIPHERTEXT;
 
+/* Databases whose keys are fetched before anybody asks. */
+char *fc_guc_warm_databases = NULL;
+
 static const struct config_enum_entry input_options[] = {
 	{"plaintext", FC_INPUT_PLAINTEXT, false},
 	{"ciphertext", FC_INPUT_CIPHERTEXT, false},
@@ -81,6 +85,7 @@ static const struct config_enum_entry on_denied_options[] = {
 	{NULL, 0, false}
 };
 
+static bool check_warm_databases(char **newval, void **extra, GucSource source);
 static void define_session_gucs(void);
 static void define_server_gucs(void);
 static void define_postmaster_gucs(void);
@@ -161,6 +166,11 @@ define_server_gucs(void)
 							   "Empty means fieldcrypt_kms.conf beside the configuration file.",
 							   &fc_guc_provider_file, "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("fieldcrypt.warm_databases",
+							   "Databases whose keys are fetched at start, at promotion and at reload.",
+							   "A list of names, as they are written in SQL.",
+							   &fc_guc_warm_databases, "",
+							   PGC_SIGHUP, GUC_LIST_INPUT, check_warm_databases, NULL, NULL);
 }
 
 static void
@@ -176,6 +186,36 @@ define_postmaster_gucs(void)
 							 NULL,
 							 &fc_guc_fips, false,
 							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+static bool
+check_warm_databases(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		ok = SplitIdentifierString(copy, ',', &names);
+
+	if (!ok)
+		GUC_check_errdetail("List syntax is invalid.");
+	else if (list_length(names) > FC_WARM_DATABASES_MAX)
+	{
+		GUC_check_errdetail("More than %d databases are named.", FC_WARM_DATABASES_MAX);
+		ok = false;
+	}
+	list_free(names);
+	pfree(copy);
+	return ok;
+}
+
+List *
+fc_guc_warm_names(void)
+{
+	List	   *names = NIL;
+
+	if (fc_guc_warm_databases == NULL ||
+		!SplitIdentifierString(pstrdup(fc_guc_warm_databases), ',', &names))
+		return NIL;
+	return names;
 }
 
 char *

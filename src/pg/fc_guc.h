@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
+
 typedef enum FcInputMode
 {
 	FC_INPUT_PLAINTEXT,			/* text is encrypted, armour refused */
@@ -44,12 +46,22 @@ extern int	fc_guc_output;			/* FcOutputMode */
 extern char *fc_guc_provider_file;
 extern bool fc_guc_redact_logs;
 extern int	fc_guc_trigger_output;	/* FcOutputMode: default ciphertext */
+extern char *fc_guc_warm_databases;
 
 /*
  * Define the settings.  The postmaster-level ones only when the library is
  * preloaded: PostgreSQL refuses to define them later.
  */
 extern void fc_guc_init(bool preloaded);
+
+/* Databases that fieldcrypt.warm_databases may name. */
+#define FC_WARM_DATABASES_MAX 64
+
+/*
+ * The names of fieldcrypt.warm_databases, a list of palloc'd strings (what
+ * they are cut from is palloc'd too: give it a context of its own).
+ */
+extern List *fc_guc_warm_names(void);
 
 /*
  * The provider file's path: the setting, or fieldcrypt_kms.conf beside the

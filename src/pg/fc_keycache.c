@@ -55,10 +55,7 @@ static int32 *fc_buckets = NULL;
 
 static int	fc_bucket_count(void);
 static int32 *fc_bucket(const FcKeyIdentity *id);
-static int	fc_lookup(const FcKeyIdentity *id);
 static bool fc_same_identity(const FcKeyIdentity *a, const FcKeyIdentity *b);
-static void fc_slot_used(FcSlot *slot, int64 boot, TimestampTz now);
-static int	fc_slot_assign(const FcKeySource *source, int64 boot, TimestampTz now);
 static int	fc_slot_evict(void);
 static bool fc_slot_may_try(FcSlot *slot, int64 boot);
 static void fc_slot_refit(FcSlot *slot, const FcKeySource *source, int64 boot);
@@ -176,7 +173,7 @@ fc_bucket(const FcKeyIdentity *id)
 	return &fc_buckets[h & (fc_cache->nbuckets - 1)];
 }
 
-static int
+int
 fc_lookup(const FcKeyIdentity *id)
 {
 	int32		i;
@@ -209,7 +206,7 @@ fc_slot_serves(const FcSlot *slot, int64 boot, TimestampTz now)
 	return slot->state == FC_SLOT_VALID && !fc_slot_expired(slot, boot, now);
 }
 
-static void
+void
 fc_slot_used(FcSlot *slot, int64 boot, TimestampTz now)
 {
 	pg_atomic_write_u64(&slot->used_boot, (uint64) boot);
@@ -294,7 +291,7 @@ fc_slot_evict(void)
 }
 
 /* Enter a key into the directory as wanted.  -1 if every slot is in use. */
-static int
+int
 fc_slot_assign(const FcKeySource *source, int64 boot, TimestampTz now)
 {
 	int			i;

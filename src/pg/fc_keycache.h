@@ -114,6 +114,22 @@ extern bool fc_keycache_copy(const FcKeyRef *ref, const FcKeyIdentity *id, FcSec
 extern bool fc_keycache_get(const FcKeySource *source, int timeout_ms,
 							FcKeyRef *ref, FcKeyFailure *failure);
 
+/* Is the key there and servable?  Does not count as a use. */
+extern bool fc_keycache_holds(const FcKeyIdentity *id);
+
+/*
+ * fc_keycache_want
+ *		Have the key fetched, without waiting: for warming up.  Takes a free
+ *		slot or none, since a key in use is worth more than one that may be.
+ */
+typedef enum FcWant
+{
+	FC_WANT_HELD,				/* it is there already */
+	FC_WANT_ASKED,
+	FC_WANT_NO_ROOM
+} FcWant;
+extern FcWant fc_keycache_want(const FcKeySource *source);
+
 /* Wipe the slots of a key in a database now; returns how many held a key. */
 extern int	fc_keycache_purge(Oid database, const FcKeyId *key_id);
 extern void fc_keycache_purge_database(Oid database);

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * fc_keycache_impl.h
- *		What the two files of the key cache share: fc_keycache.c (directory,
- *		backends) and fc_keycache_jobs.c (workers).  Nobody else includes it.
+ *		What the files of the key cache share: fc_keycache.c (directory,
+ *		backends), fc_keycache_jobs.c (workers) and fc_keycache_warm.c
+ *		(warm-up).  Nobody else includes it.
  *
  * Times.  Decisions are made on CLOCK_BOOTTIME in milliseconds: it neither
  * jumps nor stops while the machine sleeps.  TimestampTz values are for people,
@@ -95,6 +96,9 @@ extern FcSlot *fc_slots;
 extern uint32 fc_provider_hash(const char *provider);
 extern bool fc_slot_expired(const FcSlot *slot, int64 boot, TimestampTz now);
 extern bool fc_slot_serves(const FcSlot *slot, int64 boot, TimestampTz now);
+extern int	fc_lookup(const FcKeyIdentity *id);
+extern void fc_slot_used(FcSlot *slot, int64 boot, TimestampTz now);
+extern int	fc_slot_assign(const FcKeySource *source, int64 boot, TimestampTz now);
 extern uint32 fc_slot_checksum(const FcKeyIdentity *id, const FcSecret *key);
 extern void fc_slot_write_key(int i, const FcSecret *key);
 extern void fc_slot_free(int i);

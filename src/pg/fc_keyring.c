@@ -272,6 +272,20 @@ fc_keyring_active(const FcKey *key, uint8 purpose)
 	return NULL;
 }
 
+const FcKeyVersion *
+fc_keyring_nth_in_use(const FcKey *key, int n)
+{
+	KeyEntry   *entry = NULL;
+	int			i;
+
+	if (key != NULL && !key->destroyed && !key->locked)
+		entry = entry_of(key);
+	for (i = 0; entry != NULL && i < entry->nversions; i++)
+		if (entry->versions[i].state != FC_VERSION_DESTROYED && n-- == 0)
+			return &entry->versions[i];
+	return NULL;
+}
+
 uint16
 fc_keyring_last_version(const FcKey *key, uint8 purpose)
 {
@@ -619,7 +633,7 @@ read_prefix(uint32 prefix)
 /*
  * fc_keyring_ids
  *		For functions that act on every identity of a name (lock_key,
- *		purge_cache): not remembered.
+ *		purge_cache) or of all (ready): not remembered.
  */
 int
 fc_keyring_ids(const char *name, FcKeyId **ids)
@@ -640,7 +654,8 @@ fc_keyring_ids(const char *name, FcKeyId **ids)
 	while (RelationGetNumberOfAttributes(rel) >= Natts_fc_keys &&
 		   HeapTupleIsValid(row = systable_getnext(scan)))
 	{
-		if (!parse_key(row, RelationGetDescr(rel), &key) || strcmp(key.name, name) != 0)
+		if (!parse_key(row, RelationGetDescr(rel), &key) ||
+			(name != NULL && strcmp(key.name, name) != 0))
 			continue;
 		if (count == room)
 			*ids = repalloc(*ids, (room *= 2) * sizeof(FcKeyId));

@@ -77,7 +77,17 @@ extern const FcKeyVersion *fc_keyring_active(const FcKey *key, uint8 purpose);
  */
 extern uint16 fc_keyring_last_version(const FcKey *key, uint8 purpose);
 
-/* Every identity of a name, destroyed ones too; palloc'd, returns how many. */
+/*
+ * Version n of those in use, counted from 0: those not destroyed, of both
+ * purposes, of a key that is neither destroyed nor locked.  NULL past the end,
+ * and for a key that is NULL.
+ */
+extern const FcKeyVersion *fc_keyring_nth_in_use(const FcKey *key, int n);
+
+/*
+ * Every identity of a name (NULL: of all), destroyed ones too; palloc'd,
+ * returns how many.
+ */
 extern int	fc_keyring_ids(const char *name, FcKeyId **ids);
 
 /* Name of this database, for FcKeySource and FcRequest. */

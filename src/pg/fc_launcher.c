@@ -32,6 +32,7 @@
 #include "pg/fc_providers.h"
 #include "pg/fc_requests.h"
 #include "pg/fc_secretmem.h"
+#include "pg/fc_warm.h"
 #include "pg/fc_worker.h"
 
 #define FC_LIBRARY			"fieldcrypt"
@@ -106,6 +107,7 @@ fc_launcher_main(Datum arg)
 											ALLOCSET_DEFAULT_SIZES);
 	(void) fc_secretmem_hash_key();
 	fc_launcher_load();
+	fc_warm_load();
 
 	while (!ShutdownRequestPending)
 	{
@@ -118,10 +120,12 @@ fc_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 			fc_launcher_load();
+			fc_warm_load();
 		}
 		for (i = 0; i < FC_CHARGES_MAX; i++)
 			if (fc_charges[i].name[0] != '\0')
 				nap = Min(nap, fc_charge_turn(&fc_charges[i]));
+		nap = Min(nap, fc_warm_turn());
 		fc_keycache_expire(NULL);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -28,10 +28,18 @@
 /* Waiters for the first reading look again at least this often. */
 #define FC_WAIT_SLICE_MS 200
 
+/*
+ * Latencies are told of this many calls, the latest: a percentile of all calls
+ * since the start would hide what the KMS does now.
+ */
+#define FC_LATENCIES 128
+
 typedef struct FcProviderRow
 {
 	FcProviderInfo info;
 	int			procno;			/* of the worker, valid while info.pid != 0 */
+	uint64		ntimed;			/* calls timed since the start */
+	uint32		micros[FC_LATENCIES];	/* a ring of the latest */
 } FcProviderRow;
 
 typedef struct FcProviderTable
@@ -46,9 +54,12 @@ typedef struct FcProviderTable
 static FcProviderTable *fc_table = NULL;
 
 static FcProviderRow *fc_row(const char *name);
+static int	fc_compare_micros(const void *a, const void *b);
+static void fc_quantiles(uint32 *micros, int n, FcProviderInfo *info);
 static bool fc_table_loaded(void);
 static bool fc_row_set_state(FcProviderRow *row, FcProviderState state,
 							 const char *message);
+static void fc_row_time(FcProviderRow *row, TimestampTz begun);
 
 Size
 fc_providers_shmem_size(void)
@@ -84,16 +95,47 @@ fc_row(const char *name)
  * Readers
  */
 
+static int
+fc_compare_micros(const void *a, const void *b)
+{
+	uint32		x = *(const uint32 *) a;
+	uint32		y = *(const uint32 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* The smallest value that is at least as long as the share of all of them. */
+static void
+fc_quantiles(uint32 *micros, int n, FcProviderInfo *info)
+{
+	info->p50_ms = info->p99_ms = -1;
+	if (n == 0)
+		return;
+	qsort(micros, n, sizeof(uint32), fc_compare_micros);
+	info->p50_ms = micros[(n * 50 + 99) / 100 - 1] / 1000.0;
+	info->p99_ms = micros[(n * 99 + 99) / 100 - 1] / 1000.0;
+}
+
 bool
 fc_providers_info(int i, FcProviderInfo *info)
 {
+	uint32		micros[FC_LATENCIES];
+	int			n = 0;
 	bool		found;
 
 	LWLockAcquire(fc_lock(FC_LOCK_PROVIDERS), LW_SHARED);
 	found = i >= 0 && i < fc_table->nrows;
 	if (found)
-		*info = fc_table->rows[i].info;
+	{
+		const FcProviderRow *row = &fc_table->rows[i];
+
+		*info = row->info;
+		n = (int) Min(row->ntimed, FC_LATENCIES);
+		memcpy(micros, row->micros, n * sizeof(uint32));
+	}
 	LWLockRelease(fc_lock(FC_LOCK_PROVIDERS));
+	if (found)
+		fc_quantiles(micros, n, info);
 	return found;
 }
 
@@ -252,6 +294,8 @@ fc_providers_detach(const char *name)
 	if (row != NULL && row->info.pid == MyProcPid)
 	{
 		row->info.pid = 0;
+		row->info.auth_state[0] = '\0';
+		row->info.auth_expires = 0;
 		(void) fc_row_set_state(row, FC_PROVIDER_STARTING, "");
 	}
 	LWLockRelease(fc_lock(FC_LOCK_PROVIDERS));
@@ -304,8 +348,38 @@ fc_providers_set_state(const char *name, FcProviderState state, const char *mess
 	return changed;
 }
 
+/* A clock set back makes a call look short, not endless. */
+static void
+fc_row_time(FcProviderRow *row, TimestampTz begun)
+{
+	int64		micros = GetCurrentTimestamp() - begun;
+
+	row->micros[row->ntimed++ % FC_LATENCIES] = (uint32) Min(Max(micros, 0), PG_UINT32_MAX);
+}
+
+void
+fc_providers_session(const char *name, const char *state, int64 left_ms)
+{
+	FcProviderRow *row;
+
+	LWLockAcquire(fc_lock(FC_LOCK_PROVIDERS), LW_EXCLUSIVE);
+	row = fc_row(name);
+	if (row != NULL)
+	{
+		TimestampTz expires = left_ms < 0 ? 0 : GetCurrentTimestamp() + left_ms * 1000;
+
+		strlcpy(row->info.auth_state, state, sizeof(row->info.auth_state));
+		/* told every turn: the same token must not seem to move */
+		if (expires == 0 || expires < row->info.auth_expires - USECS_PER_SEC ||
+			expires > row->info.auth_expires + USECS_PER_SEC)
+			row->info.auth_expires = expires;
+	}
+	LWLockRelease(fc_lock(FC_LOCK_PROVIDERS));
+}
+
 bool
-fc_providers_note(const char *name, FcStatus status, const char *message)
+fc_providers_note(const char *name, FcStatus status, const char *message,
+				  TimestampTz begun)
 {
 	FcProviderRow *row;
 	bool		changed = false;
@@ -322,6 +396,7 @@ fc_providers_note(const char *name, FcStatus status, const char *message)
 		if (status == FC_OK)
 		{
 			row->info.last_success = GetCurrentTimestamp();
+			fc_row_time(row, begun);
 			state = FC_PROVIDER_READY;
 		}
 		else

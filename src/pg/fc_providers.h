@@ -44,13 +44,17 @@ typedef struct FcProviderInfo
 	FcStatus	last_status;
 	uint64		calls;			/* wraps and unwraps asked of the KMS */
 	uint64		failures;
+	char		auth_state[16]; /* "" where the provider has no session */
+	TimestampTz auth_expires;	/* of its token, 0 = never or no token */
+	double		p50_ms;			/* of the latest calls that succeeded, login */
+	double		p99_ms;			/* included; negative = none yet */
 	char		message[FC_KMS_MESSAGE_MAX];
 } FcProviderInfo;
 
 extern Size fc_providers_shmem_size(void);
 extern void fc_providers_shmem_init(bool found);
 
-/* Copy row i; false past the end. */
+/* Copy row i; false past the end.  Only this one fills in the latencies. */
 extern bool fc_providers_info(int i, FcProviderInfo *info);
 extern bool fc_providers_find(const char *name, FcProviderInfo *info);
 
@@ -150,7 +154,11 @@ extern void fc_providers_configured(const char *name, const char *type,
 extern bool fc_providers_set_state(const char *name, FcProviderState state,
 								   const char *message);
 
-/* Count a KMS call and its result; true if the state changed. */
-extern bool fc_providers_note(const char *name, FcStatus status, const char *message);
+/* Count a KMS call that began at `begun`; true if the state changed. */
+extern bool fc_providers_note(const char *name, FcStatus status, const char *message,
+							  TimestampTz begun);
+
+/* State of the session; left_ms until its token expires, -1 = never or none. */
+extern void fc_providers_session(const char *name, const char *state, int64 left_ms);
 
 #endif							/* FC_PROVIDERS_H */

@@ -22,6 +22,7 @@
 #include "pg/fc_requests.h"
 #include "pg/fc_secretmem.h"
 #include "pg/fc_shmem.h"
+#include "pg/fc_warm.h"
 
 #define FC_SHMEM_TRANCHE	"fieldcrypt"
 #define FC_SHMEM_MAGIC		0x46434d31	/* "FCM1" */
@@ -77,6 +78,7 @@ fc_shmem_request(void)
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_requests_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_providers_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_progress_shmem_size()));
+	RequestAddinShmemSpace(CACHELINEALIGN(fc_warm_shmem_size()));
 	RequestNamedLWLockTranche(FC_SHMEM_TRANCHE, FC_LOCK_COUNT);
 }
 
@@ -103,6 +105,7 @@ fc_shmem_startup(void)
 	fc_requests_shmem_init(found);
 	fc_providers_shmem_init(found);
 	fc_progress_shmem_init(found);
+	fc_warm_shmem_init(found);
 	if (!found)
 	{
 		fc_secretmem_wipe_all();

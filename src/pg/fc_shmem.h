@@ -14,7 +14,7 @@
 #include "storage/lwlock.h"
 
 /* Bumped when the layout of anything in shared memory changes. */
-#define FC_SHMEM_LAYOUT 1
+#define FC_SHMEM_LAYOUT 2
 
 typedef enum FcLock
 {
@@ -22,6 +22,7 @@ typedef enum FcLock
 	FC_LOCK_REQUESTS,
 	FC_LOCK_PROVIDERS,
 	FC_LOCK_PROGRESS,			/* nothing else is taken under it */
+	FC_LOCK_WARM,
 	FC_LOCK_COUNT
 } FcLock;
 
@@ -35,7 +36,10 @@ extern void fc_shmem_init(void);
  */
 extern bool fc_shmem_ready(void);
 
-/* Lock order: FC_LOCK_PROVIDERS, FC_LOCK_REQUESTS, FC_LOCK_CACHE. */
+/*
+ * Lock order: FC_LOCK_PROVIDERS, FC_LOCK_REQUESTS, FC_LOCK_CACHE.
+ * FC_LOCK_WARM is never held together with another.
+ */
 extern LWLock *fc_lock(FcLock which);
 
 #endif							/* FC_SHMEM_H */

@@ -219,6 +219,12 @@ worker_turn(void)
 		task_advance(task, task->setup->provider->resume(task->setup->instance, &task->call));
 	}
 
+	if (fc_setup != NULL)
+	{
+		FcKmsSession session = fc_kms_session(fc_setup->provider, fc_setup->instance);
+
+		fc_providers_session(fc_name, session.state, session.left_ms);
+	}
 	nap = task_start_upkeep(nap);
 	fc_keycache_expire(fc_name);
 	while (!ShutdownRequestPending && (task = task_slot()) != NULL)
@@ -347,11 +353,8 @@ setup_configure(FcSetup *setup, char *problem)
 	int			i;
 
 	for (i = 0; i < section->noptions; i++)
-	{
-		options[i].name = section->options[i].name;
-		options[i].value = section->options[i].value;
-		options[i].line = section->options[i].line;
-	}
+		options[i] = (FcKmsOption) {section->options[i].name, section->options[i].value,
+			section->options[i].line};
 	config.provider = section->name;
 	config.options = options;
 	config.noptions = section->noptions;
@@ -434,10 +437,9 @@ setup_locate(const FcSetup *setup, FcKmsError *error)
 {
 	char		text[FC_KMS_MESSAGE_MAX];
 
-	if (error->status == FC_OK || error->line == 0)
-		return;
-	fc_provider_file_locate(setup->section, error->line, error->message, text);
-	strlcpy(error->message, text, sizeof(error->message));
+	strlcpy(text, error->message, sizeof(text));
+	if (error->status != FC_OK && error->line != 0)
+		fc_provider_file_locate(setup->section, error->line, text, error->message);
 }
 
 /*
@@ -680,7 +682,8 @@ task_advance(FcTask *task, FcKmsStep step)
 						   "the KMS returned a wrapped key of impossible length");
 	setup_locate(task->setup, &task->call.error);
 	if (task->kind != FC_TASK_UPKEEP &&
-		fc_providers_note(fc_name, task->call.error.status, task->call.error.message))
+		fc_providers_note(fc_name, task->call.error.status, task->call.error.message,
+						  task->step_started))
 		fc_worker_log_state(fc_name);
 
 	/* At most three calls follow one another. */

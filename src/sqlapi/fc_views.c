@@ -29,11 +29,12 @@
 
 PG_FUNCTION_INFO_V1(fc_cache_slots);
 PG_FUNCTION_INFO_V1(fc_provider_list);
+PG_FUNCTION_INFO_V1(fc_ready);
 PG_FUNCTION_INFO_V1(fc_memory_protection);
 PG_FUNCTION_INFO_V1(fc_check_provider);
 
 /* The widest row of these functions. */
-#define FC_ROW_MAX 13
+#define FC_ROW_MAX 15
 
 /* A row being filled column by column, from left to right. */
 typedef struct RowBuilder
@@ -67,6 +68,29 @@ put_time(RowBuilder *row, TimestampTz when)
 		put_null(row);
 	else
 		put(row, TimestampTzGetDatum(when));
+}
+
+static void
+put_millis(RowBuilder *row, double millis)
+{
+	if (millis < 0)
+		put_null(row);
+	else
+		put(row, Float8GetDatum(millis));
+}
+
+/* A token may have run out since the worker last looked at it. */
+static void
+put_auth(RowBuilder *row, const FcProviderInfo *info)
+{
+	bool		expired = info->auth_expires != 0 &&
+						  info->auth_expires <= GetCurrentTimestamp();
+
+	if (info->auth_state[0] == '\0')
+		put_null(row);
+	else
+		put(row, CStringGetTextDatum(expired ? "expired" : info->auth_state));
+	put_time(row, info->auth_expires);
 }
 
 static void
@@ -186,6 +210,9 @@ emit_provider(FunctionCallInfo fcinfo, const FcProviderInfo *info)
 	put_time(&row, info->last_failure);
 	put(&row, Int64GetDatum(info->calls));
 	put(&row, Int64GetDatum(info->failures));
+	put_auth(&row, info);
+	put_millis(&row, info->p50_ms);
+	put_millis(&row, info->p99_ms);
 	put_message(&row, info->message, info->last_status);
 	emit(fcinfo, &row);
 }
@@ -199,7 +226,7 @@ emit_file_problem(FunctionCallInfo fcinfo, const char *problem)
 	put_null(&row);
 	put_null(&row);
 	put(&row, CStringGetTextDatum(provider_state_name(FC_PROVIDER_MISCONFIGURED)));
-	while (row.filled < 10)
+	while (row.filled < 14)
 		put_null(&row);
 	put(&row, fc_message_datum(problem));
 	emit(fcinfo, &row);
@@ -226,6 +253,34 @@ fc_provider_list(PG_FUNCTION_ARGS)
 	for (i = 0; fc_providers_info(i, &info); i++)
 		emit_provider(fcinfo, &info);
 	return (Datum) 0;
+}
+
+/*
+ * fc_ready
+ *		For failover managers: false, rather than an error, where the library
+ *		is not preloaded.
+ */
+Datum
+fc_ready(PG_FUNCTION_ARGS)
+{
+	FcKeyId    *ids;
+	int			nids;
+	bool		ready = fc_shmem_ready();
+	int			i;
+
+	if (!ready)
+		PG_RETURN_BOOL(false);
+	nids = fc_keyring_ids(NULL, &ids);
+	for (i = 0; i < nids && ready; i++)
+	{
+		const FcKey *key = fc_keyring_by_id(&ids[i]);
+		const FcKeyVersion *version;
+		int			v;
+
+		for (v = 0; ready && (version = fc_keyring_nth_in_use(key, v)) != NULL; v++)
+			ready = fc_keycache_holds(&version->source.id);
+	}
+	PG_RETURN_BOOL(ready);
 }
 
 Datum

@@ -224,6 +224,13 @@ cmp_ok($bao->requests('auth/approle/login', $position),
 	'>=', 2, 'and replaced when they cannot be');
 cmp_ok($bao->requests('auth/approle/login', $position),
 	'<=', 4, 'but only then');
+is( provider(
+		q{auth_state || ' ' || (auth_expires BETWEEN now() AND now() + interval '5 s')}
+	),
+	'logged in true',
+	'the view shows the session');
+is( provider('latency_p50_ms > 0 AND latency_p99_ms >= latency_p50_ms'),
+	't', 'and how long calls take');
 $bao->api('POST', 'auth/approle/role/fc',
 	q({"token_policies":"fc","token_ttl":"60s","token_max_ttl":"10m"}));
 configure(%approle);

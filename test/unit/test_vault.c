@@ -728,6 +728,14 @@ upkeep(FcKmsInstance *instance, FcKmsCall *call)
 	(void) fc_kms_vault.begin(instance, call);
 }
 
+static bool
+session_is(const FcKmsInstance *instance, const char *state, int64_t left_ms)
+{
+	FcKmsSession session = fc_kms_session(&fc_kms_vault, instance);
+
+	return strcmp(session.state, state) == 0 && session.left_ms == left_ms;
+}
+
 static void
 test_upkeep(void)
 {
@@ -736,6 +744,7 @@ test_upkeep(void)
 	long		due;
 
 	ok(fc_kms_vault.upkeep_due(instance) == -1, "no session, no upkeep");
+	ok(session_is(instance, "none", -1), "and it says so");
 	start(&call, FC_KMS_UPKEEP);
 	ok(fc_kms_vault.begin(instance, &call) == FC_KMS_DONE && call.error.status == FC_OK, "nor a call for it");
 	fc_kms_vault.finish(instance, &call);
@@ -744,6 +753,7 @@ test_upkeep(void)
 	(void) answer(instance, &call, 200, LOGIN);
 	due = fc_kms_vault.upkeep_due(instance);
 	ok(due <= 40000 && due >= 35000, "due at two thirds of the lease or a little earlier: %ld ms", due);
+	ok(session_is(instance, "logged in", 60000), "the session says how long its token lasts");
 	fc_kms_vault.finish(instance, &call);
 
 	upkeep(instance, &call);
@@ -771,6 +781,7 @@ test_upkeep(void)
 	   "and serves until it ends");
 	fc_kms_vault.finish(instance, &call);
 	clock_ms += 20 * 60 * 1000;
+	ok(session_is(instance, "refused", -1), "the session says that its login was refused");
 	start(&call, FC_KMS_UNWRAP);
 	ok(fc_kms_vault.begin(instance, &call) == FC_KMS_WANT_HTTP && asks(&call, "POST", "https://a/v1/auth/approle/login"), "then not");
 	(void) answer(instance, &call, 200, LOGIN);
@@ -781,6 +792,7 @@ test_upkeep(void)
 	   asks(&call, "POST", "https://a/v1/auth/approle/login"), "what cannot be renewed is replaced");
 	ok(answer(instance, &call, 200, "{\"auth\":{\"client_token\":\"root\",\"lease_duration\":0}}") == FC_KMS_DONE &&
 	   fc_kms_vault.upkeep_due(instance) == -1, "a token without end needs no upkeep");
+	ok(session_is(instance, "logged in", -1), "and has no end to tell");
 	fc_kms_vault.finish(instance, &call);
 	fc_kms_vault.destroy(instance);
 }

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_keycache_warm.c
+ *		Filling the key cache before anybody needs the keys.
+ *
+ * Unlike fc_keycache_get nothing here waits: a slot that is asked for is in
+ * the hands of its provider's worker, which tries until it has the key.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pg/fc_keycache_impl.h"
+#include "pg/fc_providers.h"
+#include "pg/fc_shmem.h"
+
+bool
+fc_keycache_holds(const FcKeyIdentity *id)
+{
+	int64		boot = fc_boot_ms();
+	TimestampTz now = GetCurrentTimestamp();
+	bool		held;
+	int			i;
+
+	LWLockAcquire(fc_lock(FC_LOCK_CACHE), LW_SHARED);
+	i = fc_lookup(id);
+	held = i >= 0 && fc_slot_serves(&fc_slots[i], boot, now);
+	LWLockRelease(fc_lock(FC_LOCK_CACHE));
+	return held;
+}
+
+/*
+ * A slot that failed keeps its schedule: asking for it again counts as a use,
+ * so that it is not forgotten, but does not press a KMS that is down.
+ */
+FcWant
+fc_keycache_want(const FcKeySource *source)
+{
+	int64		boot = fc_boot_ms();
+	TimestampTz now = GetCurrentTimestamp();
+	FcWant		want = FC_WANT_ASKED;
+	int			i;
+
+	LWLockAcquire(fc_lock(FC_LOCK_CACHE), LW_EXCLUSIVE);
+	i = fc_lookup(&source->id);
+	if (i >= 0)
+	{
+		fc_slot_used(&fc_slots[i], boot, now);
+		if (fc_slot_serves(&fc_slots[i], boot, now))
+			want = FC_WANT_HELD;
+	}
+	else if (fc_cache->free_head >= 0)
+		(void) fc_slot_assign(source, boot, now);
+	else
+		want = FC_WANT_NO_ROOM;
+	LWLockRelease(fc_lock(FC_LOCK_CACHE));
+
+	if (want == FC_WANT_ASKED)
+		fc_providers_wake(source->provider);
+	return want;
+}
