@@ -681,16 +681,10 @@ fc_keycache_purge_database(Oid database)
 	(void) fc_purge_where(database, NULL);
 }
 
-void
-fc_keycache_purge_all(void)
-{
-	(void) fc_purge_where(InvalidOid, NULL);
-}
-
 /*
- * Wipe the slots of a database (InvalidOid: all) and key (NULL: all).  An
- * attempt under way loses its ticket, so that its answer, authorised before
- * the purge, is dropped; somebody who waits gets a new one.
+ * Wipe the slots of a database and key (NULL: all of its keys).  An attempt
+ * under way loses its ticket, so that its answer, authorised before the purge,
+ * is dropped; somebody who waits gets a new one.
  */
 static int
 fc_purge_where(Oid database, const FcKeyId *key_id)
@@ -704,7 +698,7 @@ fc_purge_where(Oid database, const FcKeyId *key_id)
 		FcSlot	   *slot = &fc_slots[i];
 
 		if (slot->state == FC_SLOT_FREE ||
-			(OidIsValid(database) && slot->source.id.database != database) ||
+			slot->source.id.database != database ||
 			(key_id != NULL &&
 			 memcmp(&slot->source.id.context.key_id, key_id, sizeof(FcKeyId)) != 0))
 			continue;

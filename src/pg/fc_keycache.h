@@ -133,7 +133,6 @@ extern FcWant fc_keycache_want(const FcKeySource *source);
 /* Wipe the slots of a key in a database now; returns how many held a key. */
 extern int	fc_keycache_purge(Oid database, const FcKeyId *key_id);
 extern void fc_keycache_purge_database(Oid database);
-extern void fc_keycache_purge_all(void);
 
 /*
  * For workers.  fc_keycache_next_job hands out a slot of this provider that

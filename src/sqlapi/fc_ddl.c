@@ -69,7 +69,6 @@ static char relation_kind(Oid relation);
 static bool kind_has_stored_columns(char relkind);
 static bool check_column(const FormData_pg_attribute *column);
 static void refuse_row_type_users(Oid relation);
-static HeapTuple attribute_copy(Oid relation, AttrNumber column);
 static int	statistics_target(HeapTuple attribute);
 static void clear_statistics_target(Oid relation, AttrNumber column);
 static void key_table_dropped(Oid relation);
@@ -246,7 +245,7 @@ column_added(Oid relation, AttrNumber column)
 
 	if (!kind_has_stored_columns(relkind) && relkind != RELKIND_COMPOSITE_TYPE)
 		return;
-	tuple = attribute_copy(relation, column);
+	tuple = fc_attribute_copy(relation, column);
 	if (tuple == NULL)
 		return;
 	form = (Form_pg_attribute) GETSTRUCT(tuple);
@@ -277,7 +276,7 @@ column_altered(Oid relation, AttrNumber column)
 
 	if (!kind_has_stored_columns(relkind) && relkind != RELKIND_COMPOSITE_TYPE)
 		return;
-	new = attribute_copy(relation, column);
+	new = fc_attribute_copy(relation, column);
 	if (new == NULL)
 		return;
 	after = (Form_pg_attribute) GETSTRUCT(new);
@@ -410,9 +409,8 @@ refuse_row_type_users(Oid relation)
 	relation_close(rel, NoLock);
 }
 
-/* A copy of a column's row as the current command left it, or NULL. */
-static HeapTuple
-attribute_copy(Oid relation, AttrNumber column)
+HeapTuple
+fc_attribute_copy(Oid relation, AttrNumber column)
 {
 	Relation	catalog = table_open(AttributeRelationId, AccessShareLock);
 	ScanKeyData keys[2];

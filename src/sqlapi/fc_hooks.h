@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "access/htup.h"
 #include "nodes/parsenodes.h"
 
 /* ---- fc_context.c ---- */
@@ -65,6 +66,11 @@ extern bool fc_type_is_direct(Oid type);
  * on whole as its result?
  */
 extern bool fc_expr_opens(Node *expr);
+
+/* ---- fc_ddl.c ---- */
+
+/* A copy of a column's row as the current command left it, or NULL. */
+extern HeapTuple fc_attribute_copy(Oid relation, AttrNumber column);
 
 /* ---- fc_refuse.c: 0A000 with a hint, or nothing ---- */
 

@@ -380,21 +380,13 @@ hint_for_column(Oid relation, AttrNumber column)
 static char
 generated_kind(Oid relation, AttrNumber column)
 {
+	HeapTuple	tuple = fc_attribute_copy(relation, column);
 	char		kind = '\0';
-	Relation	catalog = table_open(AttributeRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
 
-	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relation));
-	ScanKeyInit(&keys[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum(column));
-	scan = systable_beginscan(catalog, AttributeRelidNumIndexId, true, SnapshotSelf, 2, keys);
-	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
+	{
 		kind = ((Form_pg_attribute) GETSTRUCT(tuple))->attgenerated;
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+		heap_freetuple(tuple);
+	}
 	return kind;
 }
