@@ -41,33 +41,13 @@
 #include "pg/fc_providers.h"
 #include "pg/fc_requests.h"
 #include "pg/fc_worker.h"
+#include "pg/fc_worker_setup.h"
 
 /* Calls in flight at once; more wait in shared memory. */
 #define FC_TASKS_MAX		16
 
 /* The worker looks round this often without being asked to. */
 #define FC_WORKER_NAP_MS	10000
-
-/* AAD of the key that a check wraps; no key in use has this context. */
-#define FC_CHECK_CONTEXT	"fieldcrypt/1 check"
-
-/*
- * A configured provider.  A reload makes a new one; the old one goes when its
- * last task has ended.
- */
-typedef struct FcSetup
-{
-	MemoryContext context;
-	const FcProviderSection *section;	/* for messages that name a line */
-	const FcKmsProvider *provider;
-	FcKmsInstance *instance;
-	const char *key;			/* default KMS key */
-	const char *keys;			/* patterns, or NULL: `key` only */
-	const char *databases;		/* patterns, or NULL: all */
-	int			timeout_ms;
-	int			ntasks;			/* that use it */
-	bool		retired;
-} FcSetup;
 
 typedef enum FcTaskKind
 {
@@ -100,23 +80,13 @@ typedef struct FcTask
 
 static char fc_name[FC_KMS_NAME_MAX];	/* the provider's */
 static FcSetup *fc_setup = NULL;
-static char fc_setup_problem[FC_KMS_MESSAGE_MAX];	/* of the last reading, "" if none */
 static FcTask fc_tasks[FC_TASKS_MAX];
 
+static void load_setup(void);
 static void worker_exit(int code, Datum arg);
 static long worker_turn(void);
 static void worker_wait(long nap);
 
-static void setup_load(void);
-static void setup_refused(const char *problem, bool in_file);
-static bool setup_make(FcSetup *setup, char *problem);
-static bool setup_configure(FcSetup *setup, char *problem);
-static bool setup_common(FcSetup *setup, const FcKmsConfig *config, char *problem);
-static void setup_locate(const FcSetup *setup, FcKmsError *error);
-static void setup_drop(FcSetup *setup);
-static void setup_probe(void);
-
-static FcStatus task_permitted(const char *dbname, const char *kms_key, char *message);
 static FcTask *task_slot(void);
 static void task_start_job(FcTask *task);
 static void task_start_request(FcTask *task);
@@ -149,7 +119,7 @@ fc_worker_main(Datum arg)
 	fc_requests_abandon(fc_name);
 	fc_keycache_abandon(fc_name);
 	fc_providers_attach(fc_name);
-	setup_load();
+	load_setup();
 
 	while (!ShutdownRequestPending)
 	{
@@ -160,7 +130,7 @@ fc_worker_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
-			setup_load();
+			load_setup();
 		}
 		nap = worker_turn();
 		fc_crypto_statement_end();
@@ -169,6 +139,14 @@ fc_worker_main(Datum arg)
 			worker_wait(nap);
 	}
 	proc_exit(0);
+}
+
+/* A new configuration may let jobs succeed that failed. */
+static void
+load_setup(void)
+{
+	if (fc_setup_load(fc_name, &fc_setup))
+		fc_keycache_hurry(fc_name);
 }
 
 /* Runs on errors too: nothing secret and nothing taken is left behind. */
@@ -259,251 +237,8 @@ worker_wait(long nap)
 }
 
 /*
- * Configuration
- */
-
-/*
- * Read our section and take it over.  If it cannot be used, a configuration
- * that worked stays; without one every job and request fails with the reason.
- */
-static void
-setup_load(void)
-{
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "fieldcrypt provider",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	FcSetup    *setup = palloc0(sizeof(FcSetup));
-	char		problem[FC_KMS_MESSAGE_MAX];
-
-	setup->context = context;
-	if (setup_make(setup, problem))
-	{
-		if (fc_setup != NULL)
-		{
-			fc_setup->retired = true;
-			if (fc_setup->ntasks == 0)
-				setup_drop(fc_setup);
-		}
-		fc_setup = setup;
-		fc_setup_problem[0] = '\0';
-		fc_providers_configured(fc_name, setup->provider->type, setup->key);
-		if (setup->provider->warning != NULL)
-			fc_worker_log_warning(fc_name, setup->provider->warning(setup->instance));
-		setup_probe();
-		fc_keycache_hurry(fc_name);
-	}
-	else
-	{
-		setup_refused(problem, setup->section != NULL);
-		setup_drop(setup);
-	}
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * Said once per problem, not once per reload.  What is wrong with the file as
- * a whole the launcher says, and that we are no longer in it means that we
- * are about to be stopped.
- */
-static void
-setup_refused(const char *problem, bool in_file)
-{
-	if (strcmp(problem, fc_setup_problem) == 0)
-		return;
-	strlcpy(fc_setup_problem, problem, sizeof(fc_setup_problem));
-
-	if (fc_setup != NULL)
-	{
-		if (in_file)
-			fc_worker_log_refused(fc_name, problem);
-	}
-	else if (fc_providers_set_state(fc_name, FC_PROVIDER_MISCONFIGURED, problem) && in_file)
-		fc_worker_log_state(fc_name);
-}
-
-/* False with *problem set if the section cannot be used. */
-static bool
-setup_make(FcSetup *setup, char *problem)
-{
-	FcProviderFile *file = fc_provider_file_read(fc_guc_provider_path());
-
-	if (file->problem == NULL)
-		setup->section = fc_provider_file_section(file, fc_name);
-	if (file->problem != NULL)
-		strlcpy(problem, file->problem, FC_KMS_MESSAGE_MAX);
-	else if (setup->section == NULL)
-		snprintf(problem, FC_KMS_MESSAGE_MAX, "provider \"%s\" is not in file \"%s\"",
-				 fc_name, file->path);
-	else if (setup->section->problem != NULL)
-		strlcpy(problem, setup->section->problem, FC_KMS_MESSAGE_MAX);
-	else
-		return setup_configure(setup, problem);
-	return false;
-}
-
-static bool
-setup_configure(FcSetup *setup, char *problem)
-{
-	const FcProviderSection *section = setup->section;
-	FcKmsOption *options = palloc(sizeof(FcKmsOption) * section->noptions);
-	const FcKmsOption *unknown;
-	FcKmsConfig config;
-	FcKmsError	error = {0};
-	int			type_line;
-	int			i;
-
-	for (i = 0; i < section->noptions; i++)
-		options[i] = (FcKmsOption) {section->options[i].name, section->options[i].value,
-			section->options[i].line};
-	config.provider = section->name;
-	config.options = options;
-	config.noptions = section->noptions;
-	config.data_directory = DataDir;
-
-	(void) fc_kms_option(&config, "type", &type_line);
-	setup->provider = fc_kms_find(section->type);
-	if (setup->provider == NULL)
-	{
-		fc_provider_file_locate(section, type_line,
-								psprintf("unknown provider type \"%s\"", section->type),
-								problem);
-		return false;
-	}
-	unknown = fc_kms_unknown_option(&config, setup->provider);
-	if (unknown != NULL)
-	{
-		fc_provider_file_locate(section, unknown->line,
-								psprintf("unknown option \"%s\" of a provider of type \"%s\"",
-										 unknown->name, section->type), problem);
-		return false;
-	}
-	if (setup->provider->configure(&config, &setup->instance, &error) != FC_OK)
-	{
-		setup->instance = NULL;
-		fc_provider_file_locate(section, error.line, error.message, problem);
-		return false;
-	}
-	return setup_common(setup, &config, problem);
-}
-
-/* The options that every provider has. */
-static bool
-setup_common(FcSetup *setup, const FcKmsConfig *config, char *problem)
-{
-	const FcProviderSection *section = setup->section;
-	int			line;
-	const char *value;
-
-	value = fc_kms_option(config, "key", &line);
-	if (value == NULL || value[0] == '\0')
-		value = setup->provider->default_key(setup->instance);
-	if (strlen(value) >= FC_KMS_KEY_MAX)
-	{
-		fc_provider_file_locate(section, line, "value of option \"key\" is too long", problem);
-		return false;
-	}
-	setup->key = pstrdup(value);
-
-	value = fc_kms_option(config, "keys", NULL);
-	setup->keys = value ? pstrdup(value) : NULL;
-	value = fc_kms_option(config, "databases", NULL);
-	setup->databases = value ? pstrdup(value) : NULL;
-
-	setup->timeout_ms = fc_guc_kms_timeout;
-	value = fc_kms_option(config, "timeout", &line);
-	if (value != NULL &&
-		(!parse_int(value, &setup->timeout_ms, GUC_UNIT_MS, NULL) ||
-		 setup->timeout_ms <= 0))
-	{
-		fc_provider_file_locate(section, line,
-								psprintf("\"%s\" is not a time for option \"timeout\" (for example \"5s\")",
-										 value), problem);
-		return false;
-	}
-	return true;
-}
-
-static void
-setup_drop(FcSetup *setup)
-{
-	if (setup->instance != NULL)
-		setup->provider->destroy(setup->instance);
-	MemoryContextDelete(setup->context);
-}
-
-/* Have an error that is about the provider file name the place in it. */
-static void
-setup_locate(const FcSetup *setup, FcKmsError *error)
-{
-	char		text[FC_KMS_MESSAGE_MAX];
-
-	strlcpy(text, error->message, sizeof(text));
-	if (error->status != FC_OK && error->line != 0)
-		fc_provider_file_locate(setup->section, error->line, text, error->message);
-}
-
-/*
- * What can be found out without a network is found out at once, so that a
- * missing key file shows in the log and in the view before the first
- * statement fails.
- */
-static void
-setup_probe(void)
-{
-	FcProviderState state = FC_PROVIDER_READY;
-	FcKmsCall  *call = palloc0(sizeof(FcKmsCall));
-
-	call->op = FC_KMS_CHECK;
-	call->kms_key = fc_setup->key;
-	call->context = FC_CHECK_CONTEXT;
-	if (fc_setup->provider->begin(fc_setup->instance, call) == FC_KMS_DONE &&
-		call->error.status != FC_OK)
-		state = FC_PROVIDER_MISCONFIGURED;
-	setup_locate(fc_setup, &call->error);
-	fc_setup->provider->finish(fc_setup->instance, call);
-	if (fc_providers_set_state(fc_name, state,
-							   state == FC_PROVIDER_READY ? "" : call->error.message))
-		fc_worker_log_state(fc_name);
-	fc_wipe(call, sizeof(*call));
-	pfree(call);
-}
-
-/*
  * Tasks
  */
-
-/*
- * May this database use the provider, and with this KMS key?  A refusal is a
- * denial, not an outage: taking a database or a key out of the configuration
- * takes the keys out of the cache.
- */
-static FcStatus
-task_permitted(const char *dbname, const char *kms_key, char *message)
-{
-	const FcSetup *setup = fc_setup;
-
-	if (setup == NULL)
-	{
-		strlcpy(message, fc_setup_problem, FC_KMS_MESSAGE_MAX);
-		return FC_ERR_KMS_CONFIG;
-	}
-	if (setup->databases != NULL && !fc_kms_key_allowed(setup->databases, dbname))
-	{
-		snprintf(message, FC_KMS_MESSAGE_MAX,
-				 "option \"databases\" of provider \"%s\" does not list database \"%s\"",
-				 fc_name, dbname);
-		return FC_ERR_KMS_AUTH;
-	}
-	if (strcmp(kms_key, setup->key) != 0 &&
-		(setup->keys == NULL || !fc_kms_key_allowed(setup->keys, kms_key)))
-	{
-		snprintf(message, FC_KMS_MESSAGE_MAX,
-				 "option \"keys\" of provider \"%s\" does not list KMS key \"%.100s\"",
-				 fc_name, kms_key);
-		return FC_ERR_KMS_KEY;
-	}
-	return FC_OK;
-}
 
 static FcTask *
 task_slot(void)
@@ -521,7 +256,7 @@ task_start_job(FcTask *task)
 {
 	const FcKeySource *source = &task->job.source;
 	char		message[FC_KMS_MESSAGE_MAX];
-	FcStatus	status = task_permitted(source->dbname, source->kms_key, message);
+	FcStatus	status = fc_setup_permitted(fc_setup, source->dbname, source->kms_key, message);
 
 	if (status == FC_OK && (source->blob_len <= 0 || source->blob_len > FC_KMS_BLOB_MAX))
 	{
@@ -535,8 +270,7 @@ task_start_job(FcTask *task)
 	}
 
 	task->kind = FC_TASK_UNWRAP;
-	task->setup = fc_setup;
-	task->setup->ntasks++;
+	task->setup = fc_setup_use(fc_setup);
 	strlcpy(task->kms_key, source->kms_key, sizeof(task->kms_key));
 	fc_context_text(&source->id.context, task->context);
 	task_call(task, FC_KMS_UNWRAP);
@@ -556,7 +290,7 @@ task_start_request(FcTask *task)
 		strlcpy(task->kms_key, fc_setup->key, sizeof(task->kms_key));
 	strlcpy(task->answer.kms_key, task->kms_key, sizeof(task->answer.kms_key));
 
-	status = task_permitted(request->dbname, task->kms_key, message);
+	status = fc_setup_permitted(fc_setup, request->dbname, task->kms_key, message);
 	task->step_started = GetCurrentTimestamp();
 	if (!create)
 		fc_answer_step(&task->answer, task->step_started, "configuration", status, message);
@@ -573,8 +307,7 @@ task_start_request(FcTask *task)
 	}
 
 	task->kind = create ? FC_TASK_CREATE : FC_TASK_CHECK;
-	task->setup = fc_setup;
-	task->setup->ntasks++;
+	task->setup = fc_setup_use(fc_setup);
 	if (create)
 		fc_context_text(&request->context, task->context);
 	else
@@ -593,8 +326,7 @@ task_start_upkeep(long nap)
 	if (task == NULL)
 		return due > 0 ? Min(nap, due) : nap;
 	task->kind = FC_TASK_UPKEEP;
-	task->setup = fc_setup;
-	task->setup->ntasks++;
+	task->setup = fc_setup_use(fc_setup);
 	strlcpy(task->kms_key, fc_setup->key, sizeof(task->kms_key));
 	task_call(task, FC_KMS_UPKEEP);
 	return nap;
@@ -680,7 +412,7 @@ task_advance(FcTask *task, FcKmsStep step)
 		(task->call.blob_len == 0 || task->call.blob_len > FC_KMS_BLOB_MAX))
 		(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_DATA, 0,
 						   "the KMS returned a wrapped key of impossible length");
-	setup_locate(task->setup, &task->call.error);
+	fc_setup_locate(task->setup, &task->call.error);
 	if (task->kind != FC_TASK_UPKEEP &&
 		fc_providers_note(fc_name, task->call.error.status, task->call.error.message,
 						  task->step_started))
@@ -794,6 +526,5 @@ task_end(FcTask *task)
 	FcSetup    *setup = task->setup;
 
 	fc_wipe(task, sizeof(*task));
-	if (--setup->ntasks == 0 && setup->retired)
-		setup_drop(setup);
+	fc_setup_release(setup);
 }
