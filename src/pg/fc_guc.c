@@ -40,6 +40,9 @@ char *fc_guc_default_provider = NULL;
 /* Only algorithms of a FIPS provider, nonces made inside it, no suite 2. */
 bool fc_guc_fips = false;
 
+/* Core files with the memory of processes that handled a text; for debugging. */
+bool fc_guc_full_core_files = false;
+
 /* What the type's input takes; not for everybody, see design section 4. */
 int fc_guc_input = FC_INPUT_PLAINTEXT;
 
@@ -110,6 +113,11 @@ define_session_gucs(void)
 							 "Allows DROP EXTENSION fieldcrypt while keys exist that are not destroyed.",
 							 "The wrapped keys go with the extension, and with them every value and every dump of one table.",
 							 &fc_guc_allow_drop, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("fieldcrypt.full_core_files",
+							 "Lets core files hold the memory of sessions that handled a text of the type.",
+							 "Set it before the session's first such text. Off, they hold registers, mappings and shared memory only.",
+							 &fc_guc_full_core_files, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("fieldcrypt.input",
 							 "What encrypted_text takes as input: plaintext, ciphertext or auto.",

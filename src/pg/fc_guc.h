@@ -39,6 +39,7 @@ extern int	fc_guc_cache_refresh;	/* seconds */
 extern int	fc_guc_cache_slots;
 extern char *fc_guc_default_provider;
 extern bool fc_guc_fips;
+extern bool fc_guc_full_core_files;
 extern int	fc_guc_input;			/* FcInputMode */
 extern int	fc_guc_kms_timeout;		/* milliseconds */
 extern int	fc_guc_on_denied;		/* FcOnDenied */

@@ -35,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "pg/fc_compat.h"
+#include "pg/fc_coredump.h"
 #include "pg/fc_guc.h"
 #include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_sqlapi.h"
@@ -195,6 +196,7 @@ fc_mark_touched(void)
 	if (touched && touched_at == now && touched_text == debug_query_string)
 		return;
 
+	fc_coredump_limit();
 	touched_hash = query_hash();
 	touched_text = debug_query_string;
 	touched_at = now;

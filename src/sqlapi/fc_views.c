@@ -304,6 +304,19 @@ fc_memory_protection(PG_FUNCTION_ARGS)
 	else
 		put(&row, fc_message_datum(info->problem));
 	emit(fcinfo, &row);
+
+	/* what a session that handles texts holds of them */
+	put(&row, CStringGetTextDatum("texts"));
+	put(&row, CStringGetTextDatum("coredump_filter"));
+	put_null(&row);
+	put(&row, BoolGetDatum(false));
+	put(&row, BoolGetDatum(!fc_guc_full_core_files));
+	put(&row, BoolGetDatum(false));
+	if (fc_guc_full_core_files)
+		put(&row, CStringGetTextDatum("fieldcrypt.full_core_files is on"));
+	else
+		put_null(&row);
+	emit(fcinfo, &row);
 	return (Datum) 0;
 }
 

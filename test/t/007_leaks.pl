@@ -555,7 +555,7 @@ is(join(' ', hits_in_file($node->logfile, { %secrets, %kek })),
 
 # A backend between statements, after it has read, written and failed.
 my $mechanism = sql($node, undef,
-	'SELECT mechanism FROM fieldcrypt.memory_protection LIMIT 1');
+	q{SELECT mechanism FROM fieldcrypt.memory_protection WHERE region = 'keys'});
 note("memory for keys: $mechanism");
 $session =
   $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
@@ -624,17 +624,21 @@ SKIP:
 
 # A backend that has taken parameters, and the postmaster, in whose core file
 # is all of shared memory: buffers, statements of sessions, WAL on its way.
-# Of the first only keys are asked.  The server itself copies parameters and
-# results while it works, and what it frees holds them until it is used again.
-SKIP:
-{
-	my $script = PostgreSQL::Test::Utils::tempdir('bench') . '/script.sql';
-	my ($out, $err) = ('', '');
+# The server itself copies parameters and results while it works, and what it
+# frees holds them until it is used again: so the core file that a crash (or
+# gcore without -a) makes leaves the backend's own memory out.
+my $parameter_script =
+  PostgreSQL::Test::Utils::tempdir('bench') . '/script.sql';
+append_to_file($parameter_script,
+	$insert
+	  . "SELECT must FROM leak WHERE id = :id;\nSELECT pg_backend_pid();\n\\sleep 60 s\n"
+);
 
-	append_to_file($script,
-		$insert
-		  . "SELECT must FROM leak WHERE id = :id;\nSELECT pg_backend_pid();\n\\sleep 60 s\n"
-	);
+# Run code with the pid of a session that has sent and read a text, and idles.
+sub with_idle_session
+{
+	my ($id, $code) = @_;
+	my ($out, $err) = ('', '');
 	my $bench = IPC::Run::start(
 		[
 			'pgbench', '-n',
@@ -643,11 +647,11 @@ SKIP:
 			'-p', $node->port,
 			'-M', 'extended',
 			'-t', 1,
-			'-D', 'id=90000',
+			'-D', "id=$id",
 			'-D', 'must=MEMORY-needle',
 			'-D', 'may=MEMORY-needle',
-			'-D', 'searched=MEMORY-needle',
-			'-f', $script,
+			'-D', "searched=MEMORY-needle $id",
+			'-f', $parameter_script,
 			'postgres'
 		],
 		'<',
@@ -663,30 +667,57 @@ SKIP:
 				q{SELECT pid FROM pg_stat_activity WHERE state = 'idle' AND query = 'SELECT pg_backend_pid();'}
 			);
 		});
-	my $postmaster =
-	  (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
-	my $backend_core = core_of($idle, $mechanism eq 'memfd_secret');
-	my $shared_core = core_of($postmaster, $mechanism eq 'memfd_secret');
+	$code->($idle);
 	$bench->signal('TERM');
 	eval { $bench->finish };
-	skip 'no core file could be taken (is gdb installed?)', 4
-	  unless $backend_core && $shared_core;
+	wait_until(
+		'the session is gone',
+		sub {
+			sql($node, undef,
+				"SELECT count(*) FROM pg_stat_activity WHERE pid = $idle") eq
+			  '0';
+		});
+}
 
-	is(join(' ', hits_in_file($backend_core, { %secrets, %kek })),
-		'', 'no key in a core file of a backend that took parameters');
-	is( join(
-			' ',
-			hits_in_file(
-				$shared_core, { control => 'SELECT pg_backend_pid();' })),
-		'control',
-		'a core file of the postmaster holds shared memory');
+SKIP:
+{
+	my ($whole_core, $usual_core, $shared_core, $full_core);
+
+	with_idle_session(
+		90000,
+		sub {
+			my ($postmaster) = split /\n/,
+			  slurp_file($node->data_dir . '/postmaster.pid');
+			$usual_core = core_of($_[0]);
+			$whole_core = core_of($_[0], $mechanism eq 'memfd_secret');
+			$shared_core = core_of($postmaster, $mechanism eq 'memfd_secret');
+		});
+	skip 'no core file could be taken (is gdb installed?)', 7
+	  unless $whole_core && $usual_core && $shared_core;
+	sql($node, undef, 'ALTER ROLE app SET fieldcrypt.full_core_files = on');
+	with_idle_session(90001, sub { $full_core = core_of($_[0]); });
+	sql($node, undef, 'ALTER ROLE app RESET fieldcrypt.full_core_files');
+
+	my %parameter = (parameter => 'MEMORY-needle');
+	my %control = (control => 'SELECT pg_backend_pid();');
+
+	is(join(' ', hits_in_file($whole_core, { %secrets, %kek })),
+		'',
+		'no key in all the memory of a backend that took parameters');
+	is(join(' ', hits_in_file($usual_core, \%control)),
+		'control', 'its core file holds shared memory');
+	is( join(' ', hits_in_file($usual_core, { %secrets, %kek, %parameter })),
+		'',
+		'but no key, and no text that was sent or read');
+	is(join(' ', hits_in_file($full_core, { %secrets, %kek, %parameter })),
+		'parameter', 'with full_core_files it holds the text, and no key');
+	is(join(' ', hits_in_file($shared_core, \%control)),
+		'control', 'a core file of the postmaster holds shared memory');
 	is(join(' ', hits_in_file($shared_core, { %secrets, %kek })),
 		'', 'but no key');
-	is( join(' ',
-			hits_in_file($shared_core, { parameter => 'MEMORY-needle' })),
-		'',
-		'and no plaintext');
-	unlink($backend_core, $shared_core);
+	is(join(' ', hits_in_file($shared_core, \%parameter)),
+		'', 'and no plaintext');
+	unlink($whole_core, $usual_core, $shared_core, $full_core);
 }
 
 # The region itself, from a process of the same user.
@@ -713,7 +744,7 @@ SKIP:
 }
 is( sql($node,
 		undef,
-		'SELECT bool_and(locked AND dump_excluded) FROM fieldcrypt.memory_protection'
+		q{SELECT locked AND dump_excluded FROM fieldcrypt.memory_protection WHERE region = 'keys'}
 	),
 	't',
 	'the region is locked and excluded from dumps') if $mechanism ne 'none';
@@ -748,9 +779,10 @@ like(
 	qr/HINT:  Raise RLIMIT_MEMLOCK.*fieldcrypt\.cache_slots/,
 	'and says what to do');
 my $state = sql($limited, undef,
-	'SELECT mechanism, locked, dump_excluded, unreadable_by_other_processes, problem FROM fieldcrypt.memory_protection'
+	q{SELECT mechanism, locked, dump_excluded, unreadable_by_other_processes, problem FROM fieldcrypt.memory_protection WHERE region = 'keys'}
 );
 like($state, qr/^none\|f\|t\|f\|.*RLIMIT_MEMLOCK/, 'the view shows it');
+sql($limited, undef, 'ALTER ROLE app SET fieldcrypt.full_core_files = on');
 $session =
   $limited->background_psql('postgres', extra_params => [ '-U', 'app' ]);
 $pid = $session->query('SELECT pg_backend_pid()');
