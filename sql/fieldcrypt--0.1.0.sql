@@ -995,9 +995,20 @@ REVOKE ALL ON FUNCTION fieldcrypt.rotation_walks() FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.rotation_walks() IS 'the walks that run in this database now';
 GRANT EXECUTE ON FUNCTION fieldcrypt.rotation_walks() TO pg_monitor;
 
-CREATE VIEW fieldcrypt.rotation_progress AS SELECT * FROM fieldcrypt.rotation_walks();
+-- Blocks are what is known in advance: the first pass visits all of them, later
+-- ones end when they find nothing, so only the first has a time left.
+CREATE VIEW fieldcrypt.rotation_progress AS
+    SELECT w.pid, w.command, w.relation, w."column", w.pass,
+           CASE WHEN w.pass = 1 THEN 'all rows' ELSE 'rows that were locked or moved' END AS phase,
+           w.blocks_done, w.blocks_total, w.rows_written, w.rows_skipped, w.errors, w.started_at,
+           round(w.rows_written / w.seconds) AS rows_per_second,
+           CASE WHEN w.pass = 1 AND w.blocks_done > 0 THEN
+               make_interval(secs => round(w.seconds * (w.blocks_total - w.blocks_done) / w.blocks_done)::double precision)
+           END AS time_left
+      FROM (SELECT *, greatest(extract(epoch FROM clock_timestamp() - started_at), 0.001) AS seconds
+              FROM fieldcrypt.rotation_walks()) w;
 COMMENT ON VIEW fieldcrypt.rotation_progress IS
-    'walks that run now: column, pass, blocks done of total, rows written and left out, values that cannot be moved';
+    'walks that run now: column, pass, blocks done of total, rows written and left out, values that cannot be moved, speed and time left';
 GRANT SELECT ON fieldcrypt.rotation_progress TO pg_monitor;
 
 ----------------------------------------------------------------------

@@ -27,6 +27,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
@@ -37,8 +38,10 @@
 
 #include "crypto/fc_crypto.h"
 #include "pg/fc_compat.h"
+#include "pg/fc_keycache.h"
 #include "pg/fc_keyring_tables.h"
 #include "pg/fc_report.h"
+#include "pg/fc_shmem.h"
 
 /* More keys than this in one transaction start over: bounds what a flood of
  * made-up key_ids can allocate. */
@@ -529,6 +532,17 @@ read_version_rows(const FcKeyId *key_id, KeyEntry *entry)
 }
 
 /*
+ * A standby replays that a key was locked or destroyed; no command runs here
+ * that would wipe its cache.  The first to read the row does.
+ */
+static void
+purge_replayed(const FcKey *key)
+{
+	if ((key->destroyed || key->locked) && fc_shmem_ready() && RecoveryInProgress())
+		(void) fc_keycache_purge(MyDatabaseId, &key->key_id);
+}
+
+/*
  * The entry of a key_id, read if it is not there yet.  It enters the hash
  * only when it is complete, so that an error on the way leaves nothing half.
  */
@@ -547,6 +561,8 @@ find_or_read(const FcKeyId *key_id)
 	fresh.key.key_id = *key_id;
 	entry = hash_search(keys_by_id, key_id, HASH_ENTER, NULL);
 	*entry = fresh;
+	if (fresh.present)
+		purge_replayed(&entry->key);
 	return entry;
 }
 
