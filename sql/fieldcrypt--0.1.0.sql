@@ -130,7 +130,10 @@ CREATE TABLE fieldcrypt.keys (
     locked_at    timestamptz,
     created_at   timestamptz NOT NULL DEFAULT now(),
     destroyed_at timestamptz,
-    rotate_every interval CHECK (rotate_every > '0')
+    rotate_every interval CHECK (rotate_every > '0'),
+    rotate_auto  boolean NOT NULL DEFAULT false,
+    rotate_window text COLLATE "C" CHECK (rotate_window ~ '^\d\d:\d\d-\d\d:\d\d$'),
+    rewrapped_to integer
 );
 CREATE UNIQUE INDEX keys_name_writes ON fieldcrypt.keys (name) WHERE writes;
 CREATE INDEX keys_name ON fieldcrypt.keys (name);
@@ -143,6 +146,9 @@ COMMENT ON COLUMN fieldcrypt.keys.locked_at IS 'since when lock_key() refuses ev
 COMMENT ON COLUMN fieldcrypt.keys.created_at IS 'when create_key() made it';
 COMMENT ON COLUMN fieldcrypt.keys.destroyed_at IS 'when it was destroyed, or null';
 COMMENT ON COLUMN fieldcrypt.keys.rotate_every IS 'how long a version is to encrypt before the next one, or null; see keys_due';
+COMMENT ON COLUMN fieldcrypt.keys.rotate_auto IS 'does the server rotate the key, and rewrap its values, when it is due';
+COMMENT ON COLUMN fieldcrypt.keys.rotate_window IS 'when the server may rewrap by itself, as HH:MM-HH:MM, or null for any time';
+COMMENT ON COLUMN fieldcrypt.keys.rewrapped_to IS 'version to which the server has last moved every value by itself, or null';
 
 CREATE TABLE fieldcrypt.key_versions (
     key_id       bytea NOT NULL CHECK (octet_length(key_id) = 6),
@@ -158,8 +164,13 @@ CREATE TABLE fieldcrypt.key_versions (
     created_at   timestamptz NOT NULL DEFAULT now(),
     activated_at timestamptz,
     destroyed_at timestamptz,
+    old_provider text COLLATE "C",
+    old_kms_key  text COLLATE "C",
+    old_wrapped  bytea,
+    rewrapped_at timestamptz,
     PRIMARY KEY (key_id, purpose, version),
-    CHECK (wrapped IS NOT NULL OR state = 'destroyed')
+    CHECK (wrapped IS NOT NULL OR state = 'destroyed'),
+    CHECK ((old_wrapped IS NULL) = (old_provider IS NULL) AND (old_wrapped IS NULL) = (old_kms_key IS NULL))
 );
 CREATE UNIQUE INDEX key_versions_active ON fieldcrypt.key_versions (key_id, purpose) WHERE state = 'active';
 COMMENT ON TABLE fieldcrypt.key_versions IS 'wrapped root secrets, one per key, purpose and version; written only by fieldcrypt''s functions and by a restore';
@@ -176,6 +187,10 @@ COMMENT ON COLUMN fieldcrypt.key_versions.seal IS 'signature over the row where 
 COMMENT ON COLUMN fieldcrypt.key_versions.created_at IS 'when it was made';
 COMMENT ON COLUMN fieldcrypt.key_versions.activated_at IS 'when it became active, or null';
 COMMENT ON COLUMN fieldcrypt.key_versions.destroyed_at IS 'when it was destroyed, or null';
+COMMENT ON COLUMN fieldcrypt.key_versions.old_provider IS 'provider of old_wrapped, or null';
+COMMENT ON COLUMN fieldcrypt.key_versions.old_kms_key IS 'KMS key of old_wrapped, or null';
+COMMENT ON COLUMN fieldcrypt.key_versions.old_wrapped IS 'what rewrap_keyring() or move_key() replaced, until it is completed or undone, else null';
+COMMENT ON COLUMN fieldcrypt.key_versions.rewrapped_at IS 'when wrapped was last replaced, or null';
 
 CREATE TABLE fieldcrypt.key_grants (
     key         text COLLATE "C" NOT NULL,
@@ -348,7 +363,7 @@ CREATE FUNCTION fieldcrypt.cache_slots(
     OUT key_id bytea, OUT purpose smallint, OUT version integer, OUT state text, OUT provider text,
     OUT fetched_at timestamptz, OUT refreshed_at timestamptz, OUT expires_at timestamptz,
     OUT last_used_at timestamptz, OUT failing_since timestamptz, OUT next_retry timestamptz,
-    OUT kms_calls bigint, OUT last_error text) RETURNS SETOF record
+    OUT kms_calls bigint, OUT sealed bigint, OUT last_error text) RETURNS SETOF record
     LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'fc_cache_slots';
 COMMENT ON FUNCTION fieldcrypt.cache_slots() IS 'this database''s slots of the key cache; no key bytes';
 
@@ -379,7 +394,7 @@ CREATE VIEW fieldcrypt.cache AS
     SELECT k.name AS key, encode(s.key_id, 'hex') AS key_id,
            CASE s.purpose WHEN 1 THEN 'wrap' ELSE 'index' END AS purpose,
            s.version, s.state, s.provider, s.fetched_at, s.refreshed_at, s.expires_at,
-           s.last_used_at, s.failing_since, s.next_retry, s.kms_calls, s.last_error
+           s.last_used_at, s.failing_since, s.next_retry, s.kms_calls, s.sealed, s.last_error
       FROM fieldcrypt.cache_slots() s LEFT JOIN fieldcrypt.keys k ON k.key_id = s.key_id;
 COMMENT ON VIEW fieldcrypt.cache IS 'keys of this database in this server''s cache; no key bytes';
 
@@ -388,20 +403,6 @@ COMMENT ON VIEW fieldcrypt.providers IS 'providers of the provider file: state o
 
 CREATE VIEW fieldcrypt.memory_protection AS SELECT * FROM fieldcrypt.memory_protection_info();
 COMMENT ON VIEW fieldcrypt.memory_protection IS 'how the memory that holds keys is protected on this server';
-
-CREATE VIEW fieldcrypt.key_status AS
-    SELECT k.name AS key, encode(k.key_id, 'hex') AS key_id,
-           CASE v.purpose WHEN 1 THEN 'wrap' ELSE 'index' END AS purpose,
-           v.version, v.suite::integer AS suite,
-           CASE WHEN k.state = 'destroyed' THEN 'destroyed' ELSE v.state END AS state,
-           k.writes, k.locked_at IS NOT NULL AS locked,
-           v.provider, v.kms_key, v.created_at, v.activated_at, v.destroyed_at,
-           COALESCE(s.state = 'valid', false) AS cached
-      FROM fieldcrypt.keys k
-      JOIN fieldcrypt.key_versions v ON v.key_id = k.key_id
-      LEFT JOIN fieldcrypt.cache_slots() s
-        ON s.key_id = v.key_id AND s.purpose = v.purpose AND s.version = v.version;
-COMMENT ON VIEW fieldcrypt.key_status IS 'every version of every key of this database: state, provider, and whether this server has it cached';
 
 CREATE VIEW fieldcrypt.grants AS
     SELECT g.key, g.grantee::text AS grantee, g.privilege, g.granted_by::text AS granted_by, g.granted_at,
@@ -429,6 +430,36 @@ CREATE VIEW fieldcrypt.encrypted_columns AS
        AND 'pg_catalog.encrypted_text'::pg_catalog.regtype IN
            (t.oid, t.typbasetype, e.oid, e.typbasetype);
 COMMENT ON VIEW fieldcrypt.encrypted_columns IS 'columns of type encrypted_text, arrays and domains of it: key and search mode';
+
+-- Suite 1 wraps at most 2^40 data keys under a version, suite 2 derives at most
+-- 2^48.  What a version has sealed in all its life nobody knows; what is known
+-- is how much since its key came into this server's cache, and about how many
+-- rows there are.
+CREATE VIEW fieldcrypt.key_status AS
+    SELECT k.name AS key, encode(k.key_id, 'hex') AS key_id,
+           CASE v.purpose WHEN 1 THEN 'wrap' ELSE 'index' END AS purpose,
+           v.version, v.suite::integer AS suite,
+           CASE WHEN k.state = 'destroyed' THEN 'destroyed' ELSE v.state END AS state,
+           k.writes, k.locked_at IS NOT NULL AS locked,
+           v.provider, v.kms_key, v.created_at, v.activated_at, v.destroyed_at,
+           COALESCE(s.valid, false) AS cached,
+           v.rewrapped_at, v.old_provider,
+           CASE WHEN l.max_values IS NOT NULL THEN COALESCE(s.sealed, 0) END AS sealed_since_cached,
+           CASE WHEN l.max_values IS NOT NULL THEN COALESCE(e.rows, 0) END AS estimated_rows,
+           l.max_values,
+           GREATEST(s.sealed, e.rows, 0) > l.max_values / 16 * 15 AS near_limit
+      FROM fieldcrypt.keys k
+      JOIN fieldcrypt.key_versions v ON v.key_id = k.key_id
+      CROSS JOIN LATERAL (SELECT CASE WHEN v.purpose = 1 AND v.state = 'active' AND k.state = 'active'
+             THEN (CASE v.suite WHEN 1 THEN 1::bigint << 40 ELSE 1::bigint << 48 END) END AS max_values) l
+      LEFT JOIN (SELECT bool_or(x.state = 'valid') AS valid, max(x.sealed) AS sealed, x.key_id, x.purpose, x.version
+                   FROM fieldcrypt.cache_slots() x GROUP BY x.key_id, x.purpose, x.version) s
+        ON s.key_id = v.key_id AND s.purpose = v.purpose AND s.version = v.version
+      LEFT JOIN (SELECT c.key, sum(GREATEST(r.reltuples, 0))::bigint AS rows
+                   FROM fieldcrypt.encrypted_columns c JOIN pg_catalog.pg_class r ON r.oid = c.relation
+                  WHERE r.relkind IN ('r', 'm') GROUP BY c.key) e
+        ON e.key = k.name AND k.writes;
+COMMENT ON VIEW fieldcrypt.key_status IS 'every version of every key of this database: state, provider, whether this server has it cached, and how far the active one is from its limit';
 
 GRANT SELECT ON fieldcrypt.key_status, fieldcrypt.grants, fieldcrypt.encrypted_columns TO PUBLIC;
 GRANT SELECT ON fieldcrypt.cache, fieldcrypt.providers, fieldcrypt.memory_protection TO pg_monitor;
@@ -1043,23 +1074,65 @@ REVOKE ALL ON PROCEDURE fieldcrypt.destroy_key(text) FROM PUBLIC;
 COMMENT ON PROCEDURE fieldcrypt.destroy_key(text) IS
     'destroy every version of a key, for values and for blind indexes: its values are lost for ever, its name is never used again';
 
-CREATE FUNCTION fieldcrypt.set_rotation(key text, every interval) RETURNS void
+CREATE FUNCTION fieldcrypt.set_rotation(key text, every interval, auto boolean DEFAULT false,
+                                        daily_window text DEFAULT NULL) RETURNS void
     LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'fc_set_rotation';
-REVOKE ALL ON FUNCTION fieldcrypt.set_rotation(text, interval) FROM PUBLIC;
-COMMENT ON FUNCTION fieldcrypt.set_rotation(text, interval) IS
-    'say how often a key is to be rotated, or null for never; the view keys_due shows when';
+REVOKE ALL ON FUNCTION fieldcrypt.set_rotation(text, interval, boolean, text) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.set_rotation(text, interval, boolean, text) IS
+    'say how often a key is to be rotated, or null for never, and whether the server does it by itself; the view keys_due shows when';
 
 CREATE VIEW fieldcrypt.keys_due AS
     SELECT k.name AS key, v.version, v.activated_at, k.rotate_every,
            v.activated_at + k.rotate_every AS due_at,
-           COALESCE(v.activated_at + k.rotate_every <= now(), false) AS overdue
+           COALESCE(v.activated_at + k.rotate_every <= now(), false) AS overdue,
+           k.rotate_auto AS auto, k.rotate_window AS daily_window
       FROM fieldcrypt.keys k
       JOIN fieldcrypt.key_versions v
         ON v.key_id = k.key_id AND v.purpose = 1 AND v.state = 'active'
      WHERE k.state = 'active' AND k.writes AND k.rotate_every IS NOT NULL;
 COMMENT ON VIEW fieldcrypt.keys_due IS 'keys with a rotation interval: when the active version is due, and whether it is overdue';
 GRANT SELECT ON fieldcrypt.keys_due TO PUBLIC;
+
+CREATE FUNCTION fieldcrypt.run_maintenance() RETURNS integer
+    LANGUAGE C VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_run_maintenance';
+REVOKE ALL ON FUNCTION fieldcrypt.run_maintenance() FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.run_maintenance() IS
+    'do now, in a background worker, what the server does every hour for keys that rotate by themselves; returns its process ID';
+
+----------------------------------------------------------------------
+-- The keyring as a whole.  The procedures commit after every version, so they
+-- run as their caller, and write the key tables as the tables' owner.
+----------------------------------------------------------------------
+
+CREATE PROCEDURE fieldcrypt.rewrap_keyring(provider text, complete boolean DEFAULT false, undo boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_rewrap_keyring';
+REVOKE ALL ON PROCEDURE fieldcrypt.rewrap_keyring(text, boolean, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE fieldcrypt.rewrap_keyring(text, boolean, boolean) IS
+    'after the root key of a KMS was rotated: wrap every root secret of the provider anew, keeping the old until it is completed or undone';
+
+CREATE PROCEDURE fieldcrypt.move_key(key text, provider text, kms_key text DEFAULT NULL,
+    complete boolean DEFAULT false, undo boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_move_key';
+REVOKE ALL ON PROCEDURE fieldcrypt.move_key(text, text, text, boolean, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE fieldcrypt.move_key(text, text, text, boolean, boolean) IS
+    'have every version of a key wrapped by another KMS or another KMS key, keeping the old wrapped keys until it is completed or undone';
+
+CREATE FUNCTION fieldcrypt.export_keyring(key text DEFAULT NULL) RETURNS jsonb
+    LANGUAGE C STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_export_keyring';
+REVOKE ALL ON FUNCTION fieldcrypt.export_keyring(text) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.export_keyring(text) IS
+    'the keys of this database, or those of one name, with their wrapped root secrets; for import_keyring()';
+
+CREATE FUNCTION fieldcrypt.import_keyring(keyring jsonb, verify boolean DEFAULT true,
+    OUT key text, OUT key_id text, OUT purpose text, OUT version integer, OUT action text) RETURNS SETOF record
+    LANGUAGE C VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_import_keyring';
+REVOKE ALL ON FUNCTION fieldcrypt.import_keyring(jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.import_keyring(jsonb, boolean) IS
+    'take over keys that export_keyring() of another database returned; what exists here, or was destroyed here, stays as it is';
 
 ----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load

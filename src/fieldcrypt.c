@@ -22,6 +22,7 @@
 #include "pg/fc_keyring.h"
 #include "pg/fc_secretmem.h"
 #include "pg/fc_shmem.h"
+#include "pg/fc_transfer.h"
 #include "pg/fc_worker.h"
 #include "sqlapi/fc_sqlapi.h"
 
@@ -56,7 +57,7 @@ _PG_init(void)
 		fc_random_forbid();
 		if (!IsBinaryUpgrade)
 		{
-			fc_secretmem_create(fc_guc_cache_slots);
+			fc_secretmem_create(fc_guc_cache_slots + FC_TRANSFER_SLOTS);
 			fc_shmem_init();
 			fc_launcher_register();
 		}

@@ -53,6 +53,7 @@ typedef struct Memo
 	Want		want;
 	FcKeyIdentity id;
 	FcKeyRef	ref;
+	uint64		used;			/* times handed out and not yet counted in the cache */
 } Memo;
 
 /* Enough for a statement over a few keys; the oldest goes first. */
@@ -78,6 +79,7 @@ typedef struct Problem
 	FcKeyFailure failure;		/* FC_ACCESS_UNAVAILABLE */
 } Problem;
 
+static void memo_drop(Memo *memo);
 static bool fast_path(const Want *want, FcKeyContext *context, FcSecret *key);
 static FcAccess slow_path(const Want *want, FcKeyContext *context, FcSecret *key,
 						  Problem *problem);
@@ -183,6 +185,22 @@ fc_broker_may_decrypt(const FcValue *value)
 	return key != NULL && fc_keyring_may(key, FC_PRIV_DECRYPT);
 }
 
+/* Is a key got by this used to encrypt? */
+static inline bool
+want_seals(const Want *want)
+{
+	return want->kind == WANT_SEAL || (want->kind == WANT_REWRAP && want->version == 0);
+}
+
+static void
+memo_drop(Memo *memo)
+{
+	if (memo->used > 0 && want_seals(&memo->want))
+		fc_keycache_count(&memo->ref, memo->used);
+	memo->used = 0;
+	memo->want.kind = WANT_NOTHING;
+}
+
 /* A memo that matches, and a slot that has not moved since. */
 static bool
 fast_path(const Want *want, FcKeyContext *context, FcSecret *key)
@@ -196,12 +214,13 @@ fast_path(const Want *want, FcKeyContext *context, FcSecret *key)
 		if (fc_keycache_copy(&memos[i].ref, &memos[i].id, key))
 		{
 			memo_last = i;
+			memos[i].used++;
 			if (context)
 				*context = memos[i].id.context;
 			return true;
 		}
 		/* the slot was refreshed with another key, evicted or locked */
-		memos[i].want.kind = WANT_NOTHING;
+		memo_drop(&memos[i]);
 		fc_keyring_forget();
 		return false;
 	}
@@ -225,10 +244,14 @@ slow_path(const Want *want, FcKeyContext *context, FcSecret *key, Problem *probl
 		if (resolve(want, &source, problem) != FC_ACCESS_OK)
 			return problem->access;
 
-		if (!fc_keycache_get(&source, fc_guc_kms_timeout, &ref, &problem->failure))
+		if (!fc_keycache_find(&source.id, &ref))
 		{
-			strlcpy(problem->provider, source.provider, sizeof(problem->provider));
-			return problem->access = FC_ACCESS_UNAVAILABLE;
+			if (!fc_keycache_get(&source, fc_guc_kms_timeout, &ref, &problem->failure))
+			{
+				strlcpy(problem->provider, source.provider, sizeof(problem->provider));
+				return problem->access = FC_ACCESS_UNAVAILABLE;
+			}
+			fc_keycache_supersede(&source.id);
 		}
 		if (!fc_keycache_copy(&ref, &source.id, key))
 		{
@@ -237,7 +260,9 @@ slow_path(const Want *want, FcKeyContext *context, FcSecret *key, Problem *probl
 		}
 
 		memo = &memos[memo_next];
+		memo_drop(memo);
 		memo->want = *want;
+		memo->used = 1;
 		memo->id = source.id;
 		memo->ref = ref;
 		memo_last = memo_next;
@@ -364,7 +389,7 @@ void
 fc_broker_forget(void)
 {
 	for (int i = 0; i < MEMOS; i++)
-		memos[i].want.kind = WANT_NOTHING;
+		memo_drop(&memos[i]);
 }
 
 /* Any invalidation may be one of a key table; memos are cheap to make anew. */

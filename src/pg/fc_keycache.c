@@ -124,6 +124,7 @@ fc_keycache_shmem_init(bool found)
 		pg_atomic_init_u32(&slot->crc, 0);
 		pg_atomic_init_u64(&slot->used_boot, 0);
 		pg_atomic_init_u64(&slot->used_at, 0);
+		pg_atomic_init_u64(&slot->sealed, 0);
 		ConditionVariableInit(&slot->cv);
 		slot->next = i + 1 < fc_cache->nslots ? i + 1 : -1;
 	}
@@ -322,6 +323,7 @@ fc_slot_assign(const FcKeySource *source, int64 boot, TimestampTz now)
 	slot->failing_since = 0;
 	slot->next_retry = 0;
 	slot->unwraps = 0;
+	pg_atomic_write_u64(&slot->sealed, 0);
 	slot->last_status = FC_OK;
 	slot->message[0] = '\0';
 	fc_slot_used(slot, boot, now);
@@ -756,6 +758,7 @@ fc_keycache_info(int i, FcSlotInfo *info)
 		info->failing_since = slot->failing_since;
 		info->next_retry = slot->next_retry;
 		info->unwraps = slot->unwraps;
+		info->sealed = pg_atomic_read_u64(&slot->sealed);
 		info->last_status = slot->last_status;
 		strlcpy(info->message, slot->message, sizeof(info->message));
 	}

@@ -105,6 +105,13 @@ extern bool fc_keycache_find(const FcKeyIdentity *id, FcKeyRef *ref);
 extern bool fc_keycache_copy(const FcKeyRef *ref, const FcKeyIdentity *id, FcSecret *key);
 
 /*
+ * fc_keycache_count
+ *		Values were encrypted with the key of ref: a backend adds up and says
+ *		so once a statement.  Not counted where the slot has changed since.
+ */
+extern void fc_keycache_count(const FcKeyRef *ref, uint64 values);
+
+/*
  * fc_keycache_get
  *		Find, or ask the provider's worker and wait, interruptibly, at most
  *		timeout_ms.  True with *ref; false with *failure.  Many waiters of
@@ -129,6 +136,14 @@ typedef enum FcWant
 	FC_WANT_NO_ROOM
 } FcWant;
 extern FcWant fc_keycache_want(const FcKeySource *source);
+
+/*
+ * fc_keycache_supersede
+ *		The key tables name this blob now: free the slots of earlier ones of
+ *		the same version, or they would go on being refreshed, and complained
+ *		of once the KMS does not open the old blob any more.
+ */
+extern void fc_keycache_supersede(const FcKeyIdentity *id);
 
 /* Wipe the slots of a key in a database now; returns how many held a key. */
 extern int	fc_keycache_purge(Oid database, const FcKeyId *key_id);
@@ -196,6 +211,7 @@ typedef struct FcSlotInfo
 	TimestampTz failing_since;
 	TimestampTz next_retry;
 	uint64		unwraps;		/* KMS calls for this slot */
+	uint64		sealed;			/* values encrypted since it came into the cache */
 	FcStatus	last_status;
 	char		message[FC_KMS_MESSAGE_MAX];
 } FcSlotInfo;

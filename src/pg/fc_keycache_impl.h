@@ -69,6 +69,7 @@ typedef struct FcSlot
 
 	pg_atomic_uint64 used_boot; /* (a) last look-up, for LRU */
 	pg_atomic_uint64 used_at;	/* (a) the same as TimestampTz */
+	pg_atomic_uint64 sealed;	/* values encrypted with it; see fc_keycache_count */
 
 	TimestampTz fetched_at;
 	TimestampTz refreshed_at;

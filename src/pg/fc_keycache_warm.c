@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * fc_keycache_warm.c
- *		Filling the key cache before anybody needs the keys.
+ *		Filling the key cache before anybody needs the keys, freeing what
+ *		nobody needs any more, and counting uses.
  *
  * Unlike fc_keycache_get nothing here waits: a slot that is asked for is in
  * the hands of its provider's worker, which tries until it has the key.
@@ -58,4 +59,44 @@ fc_keycache_want(const FcKeySource *source)
 	if (want == FC_WANT_ASKED)
 		fc_providers_wake(source->provider);
 	return want;
+}
+
+/* Another blob of the same version?  Any lock mode. */
+static bool
+fc_slot_superseded(const FcSlot *slot, const FcKeyIdentity *id)
+{
+	const FcKeyIdentity *other = &slot->source.id;
+
+	return slot->state != FC_SLOT_FREE && slot->nwaiters == 0 &&
+		other->database == id->database &&
+		memcmp(&other->context, &id->context, sizeof(FcKeyContext)) == 0 &&
+		memcmp(other->blob_hash, id->blob_hash, FC_BLOB_HASH_BYTES) != 0;
+}
+
+void
+fc_keycache_supersede(const FcKeyIdentity *id)
+{
+	bool		any = false;
+	int			i;
+
+	LWLockAcquire(fc_lock(FC_LOCK_CACHE), LW_SHARED);
+	for (i = 0; i < fc_cache->nslots && !any; i++)
+		any = fc_slot_superseded(&fc_slots[i], id);
+	LWLockRelease(fc_lock(FC_LOCK_CACHE));
+	if (!any)
+		return;
+
+	LWLockAcquire(fc_lock(FC_LOCK_CACHE), LW_EXCLUSIVE);
+	for (i = 0; i < fc_cache->nslots; i++)
+		if (fc_slot_superseded(&fc_slots[i], id))
+			fc_slot_free(i);
+	LWLockRelease(fc_lock(FC_LOCK_CACHE));
+}
+
+void
+fc_keycache_count(const FcKeyRef *ref, uint64 values)
+{
+	if (ref->slot >= 0 && ref->slot < fc_cache->nslots &&
+		pg_atomic_read_u64(&fc_slots[ref->slot].seq) == ref->seq)
+		pg_atomic_fetch_add_u64(&fc_slots[ref->slot].sealed, (int64) values);
 }

@@ -37,7 +37,10 @@
 #define Anum_fc_key_versions_kms_key	7
 #define Anum_fc_key_versions_wrapped	8
 #define Anum_fc_key_versions_kcv		9
-#define Natts_fc_key_versions			13
+#define Anum_fc_key_versions_old_provider 14
+#define Anum_fc_key_versions_old_kms_key 15
+#define Anum_fc_key_versions_old_wrapped 16
+#define Natts_fc_key_versions			17
 
 #define Anum_fc_key_grants_key			1
 #define Anum_fc_key_grants_grantee		2

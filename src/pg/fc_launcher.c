@@ -29,6 +29,7 @@
 
 #include "pg/fc_guc.h"
 #include "pg/fc_keycache.h"
+#include "pg/fc_maintain.h"
 #include "pg/fc_providers.h"
 #include "pg/fc_requests.h"
 #include "pg/fc_secretmem.h"
@@ -126,6 +127,7 @@ fc_launcher_main(Datum arg)
 			if (fc_charges[i].name[0] != '\0')
 				nap = Min(nap, fc_charge_turn(&fc_charges[i]));
 		nap = Min(nap, fc_warm_turn());
+		nap = Min(nap, fc_maintain_turn());
 		fc_keycache_expire(NULL);
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -74,7 +74,7 @@ fc_report_foreign_key(const char *key_id_hex, int version)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the value's key is not in this database's keyring"),
 			 errdetail("The value names key %s version %d.", key_id_hex, version),
-			 errhint("Restore the key tables fieldcrypt.keys and fieldcrypt.key_versions of the database that wrote the value.")));
+			 errhint("Take the key over from the database that wrote the value, with fieldcrypt.export_keyring() there and import_keyring() here.")));
 	pg_unreachable();
 }
 

@@ -2,11 +2,13 @@
  *
  * fc_requests.h
  *		Requests from backends to workers that are not cache misses: make a
- *		new wrapped key, check a provider.
+ *		new wrapped key, wrap one anew or for another provider, check a
+ *		provider.
  *
  * A request is a slot in shared memory with a condition variable.  The root
- * secret of a new key never leaves the worker: the answer holds the wrapped
- * blob, the KMS key and the check value only.
+ * secret of a key never leaves the worker, except for another worker
+ * (fc_transfer.h): the answer holds the wrapped blob, the KMS key and the
+ * check value only.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,13 +22,20 @@
 #include "base/fc_limits.h"
 #include "base/fc_status.h"
 #include "crypto/fc_keys.h"
+#include "pg/fc_transfer.h"
 
 #define FC_REQUEST_SLOTS 64
 
 typedef enum FcRequestKind
 {
 	FC_REQUEST_CREATE,			/* new root secret, wrapped, unwrapped again, compared */
-	FC_REQUEST_CHECK			/* resolve, authenticate, wrap, unwrap, compare */
+	FC_REQUEST_CHECK,			/* resolve, authenticate, wrap, unwrap, compare */
+
+	/* of a root secret that is wrapped already, in request.old */
+	FC_REQUEST_VERIFY,			/* unwrap, check value */
+	FC_REQUEST_REWRAP,			/* the same, then as CREATE */
+	FC_REQUEST_HAND_OUT,		/* as VERIFY, and leave it for another worker */
+	FC_REQUEST_TAKE_OVER		/* take what another left, then as CREATE */
 } FcRequestKind;
 
 #define FC_CHECK_STEPS_MAX 8
@@ -39,14 +48,25 @@ typedef struct FcCheckStep
 	char		detail[FC_KMS_MESSAGE_MAX];
 } FcCheckStep;
 
+/* A root secret as it is wrapped now. */
+typedef struct FcWrapped
+{
+	char		kms_key[FC_KMS_KEY_MAX];
+	uint8		kcv[FC_KCV_BYTES];
+	int			blob_len;
+	uint8		blob[FC_KMS_BLOB_MAX];
+} FcWrapped;
+
 typedef struct FcRequest
 {
 	FcRequestKind kind;
 	Oid			database;
 	char		dbname[NAMEDATALEN];	/* for the option `databases` */
-	FcKeyContext context;		/* for CREATE */
+	FcKeyContext context;		/* for all but CHECK */
 	char		provider[FC_KMS_NAME_MAX];
-	char		kms_key[FC_KMS_KEY_MAX];	/* "" = the provider's default */
+	char		kms_key[FC_KMS_KEY_MAX];	/* to wrap with; "" = the provider's default */
+	FcWrapped	old;			/* for VERIFY, REWRAP, HAND_OUT */
+	FcTransferRef transfer;		/* for HAND_OUT, TAKE_OVER */
 } FcRequest;
 
 typedef struct FcAnswer

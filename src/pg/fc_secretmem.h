@@ -12,8 +12,8 @@
  * hook).
  *
  * Layout: FC_SECRETMEM_HASH_KEY_BYTES of SipHash key, drawn by the launcher
- * at start, then one FcSecret per cache slot.  Who may read or write a slot
- * is fc_keycache.h's business.
+ * at start, then one FcSecret per cache slot and per transfer.  Who may read
+ * or write one is fc_keycache.h's and fc_transfer.h's business.
  *
  *-------------------------------------------------------------------------
  */

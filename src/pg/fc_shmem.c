@@ -22,6 +22,7 @@
 #include "pg/fc_requests.h"
 #include "pg/fc_secretmem.h"
 #include "pg/fc_shmem.h"
+#include "pg/fc_transfer.h"
 #include "pg/fc_warm.h"
 
 #define FC_SHMEM_TRANCHE	"fieldcrypt"
@@ -76,6 +77,7 @@ fc_shmem_request(void)
 	RequestAddinShmemSpace(CACHELINEALIGN(sizeof(FcShmemHeader)));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_keycache_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_requests_shmem_size()));
+	RequestAddinShmemSpace(CACHELINEALIGN(fc_transfer_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_providers_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_progress_shmem_size()));
 	RequestAddinShmemSpace(CACHELINEALIGN(fc_warm_shmem_size()));
@@ -103,6 +105,7 @@ fc_shmem_startup(void)
 	fc_locks = GetNamedLWLockTranche(FC_SHMEM_TRANCHE);
 	fc_keycache_shmem_init(found);
 	fc_requests_shmem_init(found);
+	fc_transfer_shmem_init(found);
 	fc_providers_shmem_init(found);
 	fc_progress_shmem_init(found);
 	fc_warm_shmem_init(found);

@@ -557,7 +557,9 @@ fc_warm_ask(int *missing)
 		{
 			FcWant		want = fc_keycache_want(&version->source);
 
-			if (want != FC_WANT_HELD)
+			if (want == FC_WANT_HELD)
+				fc_keycache_supersede(&version->source.id);
+			else
 				(*missing)++;
 			if (want == FC_WANT_NO_ROOM)
 				outcome = FC_WARM_NO_ROOM;

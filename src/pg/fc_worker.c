@@ -40,6 +40,7 @@
 #include "pg/fc_keycache.h"
 #include "pg/fc_providers.h"
 #include "pg/fc_requests.h"
+#include "pg/fc_transfer.h"
 #include "pg/fc_worker.h"
 #include "pg/fc_worker_setup.h"
 
@@ -53,8 +54,9 @@ typedef enum FcTaskKind
 {
 	FC_TASK_FREE,
 	FC_TASK_UNWRAP,				/* a job of the key cache */
-	FC_TASK_CREATE,				/* FC_REQUEST_CREATE */
+	FC_TASK_CREATE,				/* FC_REQUEST_CREATE, and others once root is here */
 	FC_TASK_CHECK,				/* FC_REQUEST_CHECK */
+	FC_TASK_OPEN,				/* FC_REQUEST_VERIFY, REWRAP, HAND_OUT: unwrap what there is */
 	FC_TASK_UPKEEP				/* of the provider's session */
 } FcTaskKind;
 
@@ -68,11 +70,11 @@ typedef struct FcTask
 	TimestampTz step_started;
 	char		kms_key[FC_KMS_KEY_MAX];
 	char		context[FC_CONTEXT_TEXT_MAX];
-	FcSecret	root;			/* CREATE, CHECK: what was wrapped */
+	FcSecret	root;			/* CREATE, CHECK: what is wrapped */
 	FcKmsCall	call;
 
 	FcKeyJob	job;			/* UNWRAP */
-	int			request_slot;	/* CREATE, CHECK */
+	int			request_slot;	/* all but UNWRAP */
 	uint64		request_ticket;
 	FcRequest	request;
 	FcAnswer	answer;
@@ -90,12 +92,14 @@ static void worker_wait(long nap);
 static FcTask *task_slot(void);
 static void task_start_job(FcTask *task);
 static void task_start_request(FcTask *task);
+static void task_start_move(FcTask *task);
 static long task_start_upkeep(long nap);
 static void task_call(FcTask *task, FcKmsOp op);
 static void task_resume(FcTask *task);
 static void task_advance(FcTask *task, FcKmsStep step);
 static void task_unwrapped(FcTask *task);
 static bool task_made(FcTask *task, FcKmsOp *next);
+static bool task_opened(FcTask *task, FcKmsOp *next);
 static void task_answer(FcTask *task, FcStatus status, const char *message);
 static void task_end(FcTask *task);
 
@@ -290,6 +294,11 @@ task_start_request(FcTask *task)
 		strlcpy(task->kms_key, fc_setup->key, sizeof(task->kms_key));
 	strlcpy(task->answer.kms_key, task->kms_key, sizeof(task->answer.kms_key));
 
+	if (!create && request->kind != FC_REQUEST_CHECK)
+	{
+		task_start_move(task);
+		return;
+	}
 	status = fc_setup_permitted(fc_setup, request->dbname, task->kms_key, message);
 	task->step_started = GetCurrentTimestamp();
 	if (!create)
@@ -313,6 +322,53 @@ task_start_request(FcTask *task)
 	else
 		strlcpy(task->context, FC_CHECK_CONTEXT, sizeof(task->context));
 	task_call(task, create ? FC_KMS_WRAP : FC_KMS_CHECK);
+}
+
+/*
+ * A root secret that exists: unwrap what it is wrapped in, or take it from
+ * another worker.  Once it is in task->root, the rest is that of a new key.
+ */
+static void
+task_start_move(FcTask *task)
+{
+	const FcRequest *request = &task->request;
+	const FcWrapped *old = &request->old;
+	bool		take = request->kind == FC_REQUEST_TAKE_OVER;
+	bool		wraps = take || request->kind == FC_REQUEST_REWRAP;
+	char		message[FC_KMS_MESSAGE_MAX];
+	FcStatus	status = FC_OK;
+
+	if (wraps)
+		status = fc_setup_permitted(fc_setup, request->dbname, task->kms_key, message);
+	if (status == FC_OK && !take)
+		status = fc_setup_permitted(fc_setup, request->dbname, old->kms_key, message);
+	if (status == FC_OK && !take && (old->blob_len <= 0 || old->blob_len > FC_KMS_BLOB_MAX))
+	{
+		status = FC_ERR_KMS_DATA;
+		strlcpy(message, "the wrapped key has an impossible length", sizeof(message));
+	}
+	if (status == FC_OK && take &&
+		!fc_transfer_take(&request->transfer, &request->context, &task->root))
+	{
+		status = FC_ERR_KMS_RETRY;
+		strlcpy(message, "the key that was to be taken over is not there any more", sizeof(message));
+	}
+	if (status != FC_OK)
+	{
+		task_answer(task, status, message);
+		return;
+	}
+
+	task->kind = take ? FC_TASK_CREATE : FC_TASK_OPEN;
+	task->setup = fc_setup_use(fc_setup);
+	fc_context_text(&request->context, task->context);
+	if (!take)
+	{
+		strlcpy(task->kms_key, old->kms_key, sizeof(task->kms_key));
+		memcpy(task->answer.blob, old->blob, old->blob_len);
+		task->answer.blob_len = old->blob_len;
+	}
+	task_call(task, take ? FC_KMS_WRAP : FC_KMS_UNWRAP);
 }
 
 /* If the session wants it now; otherwise the nap lasts no longer than until then. */
@@ -421,7 +477,8 @@ task_advance(FcTask *task, FcKmsStep step)
 	/* At most three calls follow one another. */
 	if (task->kind == FC_TASK_UNWRAP)
 		task_unwrapped(task);
-	else if (task->kind != FC_TASK_UPKEEP && task_made(task, &next))
+	else if (task->kind != FC_TASK_UPKEEP &&
+			 (task->kind == FC_TASK_OPEN ? task_opened(task, &next) : task_made(task, &next)))
 	{
 		task_call(task, next);
 		return;
@@ -504,6 +561,47 @@ task_made(FcTask *task, FcKmsOp *next)
 	}
 	if (check)
 		answer->blob_len = 0;	/* a check makes no key */
+	task_answer(task, status, message);
+	return false;
+}
+
+/*
+ * What was wrapped is open, or is not.  Only what has the check value of its
+ * row goes any further.
+ */
+static bool
+task_opened(FcTask *task, FcKmsOp *next)
+{
+	const FcRequest *request = &task->request;
+	FcKmsCall  *call = &task->call;
+	FcStatus	status = call->error.status;
+	const char *message = call->error.message;
+	uint8		kcv[FC_KCV_BYTES] = {0};
+
+	task->answer.blob_len = 0;
+	if (status == FC_OK && (status = fc_kcv(&call->secret, &request->context, kcv)) != FC_OK)
+		message = fc_status_name(status);
+	if (status == FC_OK && !fc_equal_ct(kcv, request->old.kcv, sizeof(kcv)))
+	{
+		status = FC_ERR_KCV;
+		message = "the KMS returned another key than the one that was wrapped";
+	}
+	fc_wipe(kcv, sizeof(kcv));
+
+	if (status == FC_OK && request->kind == FC_REQUEST_REWRAP)
+	{
+		task->root = call->secret;
+		task->kind = FC_TASK_CREATE;
+		strlcpy(task->kms_key, task->answer.kms_key, sizeof(task->kms_key));
+		*next = FC_KMS_WRAP;
+		return true;
+	}
+	if (status == FC_OK && request->kind == FC_REQUEST_HAND_OUT &&
+		!fc_transfer_put(&request->transfer, &request->context, &call->secret))
+	{
+		status = FC_ERR_KMS_RETRY;
+		message = "nobody waits for the key any more";
+	}
 	task_answer(task, status, message);
 	return false;
 }

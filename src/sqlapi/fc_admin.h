@@ -65,4 +65,14 @@ extern void fc_admin_check_provider(const char *provider);
 /* Drop the key from the cache now and again at commit (lock_key). */
 extern void fc_admin_wipe(const FcKeyId *ids, int count);
 
+/* ---- fc_maintenance.c ---- */
+
+/* 22023 unless it is a window for set_rotation. */
+extern void fc_window_check(const char *window);
+
+/* ---- procedures that maintenance calls ---- */
+
+extern PGDLLEXPORT Datum fc_rotate_key(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum fc_rewrap_key(PG_FUNCTION_ARGS);
+
 #endif							/* FC_ADMIN_H */

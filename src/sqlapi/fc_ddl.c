@@ -499,7 +499,7 @@ key_table_dropped(Oid relation)
 				 errdetail_plural("%d key is not destroyed. What it encrypted, in backups too, could never be read again.",
 								  "%d keys are not destroyed. What they encrypted, in backups too, could never be read again.",
 								  keys, keys),
-				 errhint("Save fieldcrypt.keys, fieldcrypt.key_versions and fieldcrypt.key_grants first, each with COPY fieldcrypt.keys TO 'file', then SET fieldcrypt.allow_drop = on.")));
+				 errhint("Save the result of SELECT fieldcrypt.export_keyring() first, then SET fieldcrypt.allow_drop = on.")));
 }
 
 static int

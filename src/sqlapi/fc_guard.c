@@ -83,7 +83,7 @@ refuse(Relation rel)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("table \"%s.%s\" is written only by fieldcrypt's functions and by a restore",
 					"fieldcrypt", RelationGetRelationName(rel)),
-			 errhint("Use create_key, rotate_key, activate_version, lock_key, unlock_key, grant_key or revoke_key in schema fieldcrypt.")));
+			 errhint("Use the functions and procedures of schema fieldcrypt, such as create_key, import_keyring, rotate_key, rewrap_keyring, move_key, destroy_key, set_rotation, lock_key, grant_key and revoke_key.")));
 }
 
 Datum
@@ -250,6 +250,9 @@ check_version_row(Relation rel, HeapTuple row)
 		{Anum_fc_key_versions_provider, "provider", FC_KMS_NAME_MAX - 1},
 		{Anum_fc_key_versions_kms_key, "kms_key", FC_KMS_KEY_MAX - 1},
 		{Anum_fc_key_versions_wrapped, "wrapped", FC_KMS_BLOB_MAX},
+		{Anum_fc_key_versions_old_provider, "old_provider", FC_KMS_NAME_MAX - 1},
+		{Anum_fc_key_versions_old_kms_key, "old_kms_key", FC_KMS_KEY_MAX - 1},
+		{Anum_fc_key_versions_old_wrapped, "old_wrapped", FC_KMS_BLOB_MAX},
 	};
 	int			i;
 

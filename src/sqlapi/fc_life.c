@@ -236,6 +236,7 @@ destroy_versions(const FcKeyId *key_id, int version)
 	values[1] = Int32GetDatum(version);
 	(void) fc_admin_execute("UPDATE fieldcrypt.key_versions SET state = 'destroyed',"
 							" wrapped = NULL, seal = NULL, kcv = '\\x0000000000000000',"
+							" old_provider = NULL, old_kms_key = NULL, old_wrapped = NULL,"
 							" destroyed_at = pg_catalog.now()"
 							" WHERE key_id OPERATOR(pg_catalog.=) $1"
 							" AND ($2 OPERATOR(pg_catalog.=) 0"
@@ -315,34 +316,50 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 
 /* ---- cryptoperiods ---- */
 
+static void
+check_period(Datum every)
+{
+	Interval	zero = {0, 0, 0};
+
+	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, every, IntervalPGetDatum(&zero))) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be longer than zero", "every"),
+				 errhint("Use an interval such as '90 days', or null for no rotation.")));
+}
+
 Datum
 fc_set_rotation(PG_FUNCTION_ARGS)
 {
 	char	   *name = fc_arg_text(fcinfo, 0, "key");
-	Oid			types[2] = {TEXTOID, INTERVALOID};
-	Datum		values[2];
-	char		nulls[2] = {' ', ' '};
+	bool		automatic = fc_arg_bool(fcinfo, 2, "auto");
+	char	   *window = PG_ARGISNULL(3) ? NULL : fc_arg_text(fcinfo, 3, "daily_window");
+	Oid			types[4] = {TEXTOID, INTERVALOID, BOOLOID, TEXTOID};
+	Datum		values[4];
+	char		nulls[4] = {' ', ' ', ' ', ' '};
 
+	if (!PG_ARGISNULL(1))
+		check_period(PG_GETARG_DATUM(1));
+	if (window != NULL)
+		fc_window_check(window);
+	if ((automatic && PG_ARGISNULL(1)) || (window != NULL && !automatic))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 automatic ? errmsg("\"auto\" needs an interval \"every\"") :
+				 errmsg("\"daily_window\" needs \"auto\""),
+				 errhint("As in SELECT fieldcrypt.set_rotation(%s, '90 days', auto => true, daily_window => '01:00-05:00').",
+						 quote_literal_cstr(name))));
 	fc_admin_lock_keys("set_rotation()");
 	if (fc_admin_key(name)->destroyed)
 		fc_report_key_state(name, 0, "destroyed", LIFE_DESTROYED_HINT);
 	values[0] = CStringGetTextDatum(name);
-	values[1] = (Datum) 0;
-	if (PG_ARGISNULL(1))
-		nulls[1] = 'n';
-	else
-	{
-		Interval	zero = {0, 0, 0};
-
-		values[1] = PG_GETARG_DATUM(1);
-		if (DatumGetInt32(DirectFunctionCall2(interval_cmp, values[1], IntervalPGetDatum(&zero))) <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("argument \"%s\" must be longer than zero", "every"),
-					 errhint("Use an interval such as '90 days', or null for no rotation.")));
-	}
-	(void) fc_admin_execute("UPDATE fieldcrypt.keys SET rotate_every = $2"
+	values[1] = PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1);
+	nulls[1] = PG_ARGISNULL(1) ? 'n' : ' ';
+	values[2] = BoolGetDatum(automatic);
+	values[3] = window ? CStringGetTextDatum(window) : (Datum) 0;
+	nulls[3] = window ? ' ' : 'n';
+	(void) fc_admin_execute("UPDATE fieldcrypt.keys SET rotate_every = $2, rotate_auto = $3, rotate_window = $4"
 							" WHERE name OPERATOR(pg_catalog.=) $1",
-							2, types, values, nulls);
+							4, types, values, nulls);
 	PG_RETURN_VOID();
 }

@@ -161,6 +161,7 @@ fc_cache_slots(PG_FUNCTION_ARGS)
 		put_time(&row, info.failing_since);
 		put_time(&row, info.next_retry);
 		put(&row, Int64GetDatum(info.unwraps));
+		put(&row, Int64GetDatum(info.sealed));
 		if (shows_errors)
 			put_message(&row, info.message, info.last_status);
 		else

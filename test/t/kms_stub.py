@@ -8,7 +8,7 @@ usage: kms_stub.py MODE HOST PORT [CERT KEY]
   truncated  TLS; half of a JSON text
   page403    TLS; 403 with a page, as a proxy would
   redirect   TLS; 307 to an address that nobody configured
-  wrongkey   TLS; logs in, and opens everything to 32 zero bytes
+  wrongkey   TLS; logs in, wraps anything, and opens everything to 32 zero bytes
 
 The others answer every request alike.
 """
@@ -29,8 +29,11 @@ def answer(status, body, *headers):
 
 
 def wrong_key(request):
-    if b"/login" in request.split(b"\r\n")[0]:
+    line = request.split(b"\r\n")[0]
+    if b"/login" in line:
         return {"auth": {"client_token": "stub-token", "lease_duration": 60, "renewable": False}}
+    if b"/encrypt/" in line:
+        return {"data": {"ciphertext": "vault:v1:" + base64.b64encode(bytes(60)).decode()}}
     return {"data": {"plaintext": base64.b64encode(bytes(32)).decode()}}
 
 
