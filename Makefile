@@ -31,8 +31,8 @@ SHLIB_LINK = -lcrypto -lcurl -ljansson
 # Order matters: install makes the extension, the keys and the roles that the
 # later topics use.  test/lint/tests_listed.sh checks that none is forgotten.
 REGRESS = install typmod type_io casts bad_input values keys grants rotate \
-	views unkeyed refusals operators sorting blind_index \
-	text_functions collation translate rewrap key_life keyring
+	views unkeyed refusals operators sorting blind_index index_forms matches \
+	blind_index_report text_functions collation translate rewrap key_life keyring
 ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
 
 # pg_regress cannot write paths into its configuration: check-setup makes the

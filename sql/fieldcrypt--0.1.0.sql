@@ -480,6 +480,10 @@ CREATE FUNCTION pg_catalog.encrypted_text_eq_support(internal) RETURNS internal
     LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_et_eq_support';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_eq_support(internal) IS
     'planner support of =: asks the blind index of a searchable column';
+CREATE FUNCTION pg_catalog.encrypted_text_literal_support(internal) RETURNS internal
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_literal_support';
+COMMENT ON FUNCTION pg_catalog.encrypted_text_literal_support(internal) IS
+    'planner support: constant texts become literals of the type, which logged plans do not show';
 CREATE FUNCTION pg_catalog.encrypted_text_eq(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS bool
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
     SUPPORT pg_catalog.encrypted_text_eq_support AS 'MODULE_PATHNAME', 'fc_et_eq';
@@ -533,19 +537,24 @@ CREATE FUNCTION pg_catalog.encrypted_text_text_eq(pg_catalog.encrypted_text, tex
     SUPPORT pg_catalog.encrypted_text_eq_support AS 'MODULE_PATHNAME', 'fc_et_text_eq';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_text_eq(pg_catalog.encrypted_text, text) IS 'implementation of = operator';
 CREATE FUNCTION pg_catalog.encrypted_text_text_ne(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_ne';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_text_ne';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_text_ne(pg_catalog.encrypted_text, text) IS 'implementation of <> operator';
 CREATE FUNCTION pg_catalog.encrypted_text_text_lt(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_lt';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_text_lt';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_text_lt(pg_catalog.encrypted_text, text) IS 'implementation of < operator';
 CREATE FUNCTION pg_catalog.encrypted_text_text_le(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_le';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_text_le';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_text_le(pg_catalog.encrypted_text, text) IS 'implementation of <= operator';
 CREATE FUNCTION pg_catalog.encrypted_text_text_gt(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_gt';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_text_gt';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_text_gt(pg_catalog.encrypted_text, text) IS 'implementation of > operator';
 CREATE FUNCTION pg_catalog.encrypted_text_text_ge(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_ge';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_text_ge';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_text_ge(pg_catalog.encrypted_text, text) IS 'implementation of >= operator';
 CREATE FUNCTION pg_catalog.encrypted_text_text_cmp(pg_catalog.encrypted_text, text) RETURNS int4
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_cmp';
@@ -581,19 +590,24 @@ CREATE FUNCTION pg_catalog.text_encrypted_text_eq(text, pg_catalog.encrypted_tex
     SUPPORT pg_catalog.encrypted_text_eq_support AS 'MODULE_PATHNAME', 'fc_text_et_eq';
 COMMENT ON FUNCTION pg_catalog.text_encrypted_text_eq(text, pg_catalog.encrypted_text) IS 'implementation of = operator';
 CREATE FUNCTION pg_catalog.text_encrypted_text_ne(text, pg_catalog.encrypted_text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_ne';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_text_et_ne';
 COMMENT ON FUNCTION pg_catalog.text_encrypted_text_ne(text, pg_catalog.encrypted_text) IS 'implementation of <> operator';
 CREATE FUNCTION pg_catalog.text_encrypted_text_lt(text, pg_catalog.encrypted_text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_lt';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_text_et_lt';
 COMMENT ON FUNCTION pg_catalog.text_encrypted_text_lt(text, pg_catalog.encrypted_text) IS 'implementation of < operator';
 CREATE FUNCTION pg_catalog.text_encrypted_text_le(text, pg_catalog.encrypted_text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_le';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_text_et_le';
 COMMENT ON FUNCTION pg_catalog.text_encrypted_text_le(text, pg_catalog.encrypted_text) IS 'implementation of <= operator';
 CREATE FUNCTION pg_catalog.text_encrypted_text_gt(text, pg_catalog.encrypted_text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_gt';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_text_et_gt';
 COMMENT ON FUNCTION pg_catalog.text_encrypted_text_gt(text, pg_catalog.encrypted_text) IS 'implementation of > operator';
 CREATE FUNCTION pg_catalog.text_encrypted_text_ge(text, pg_catalog.encrypted_text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_ge';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_text_et_ge';
 COMMENT ON FUNCTION pg_catalog.text_encrypted_text_ge(text, pg_catalog.encrypted_text) IS 'implementation of >= operator';
 CREATE FUNCTION pg_catalog.text_encrypted_text_cmp(text, pg_catalog.encrypted_text) RETURNS int4
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_text_et_cmp';
@@ -629,28 +643,36 @@ COMMENT ON OPERATOR pg_catalog.>= (text, pg_catalog.encrypted_text) IS 'greater 
 ----------------------------------------------------------------------
 
 CREATE FUNCTION pg_catalog.encrypted_text_like(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_like';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_like';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_like(pg_catalog.encrypted_text, text) IS 'implementation of ~~ operator';
 CREATE FUNCTION pg_catalog.encrypted_text_nlike(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_nlike';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_nlike';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_nlike(pg_catalog.encrypted_text, text) IS 'implementation of !~~ operator';
 CREATE FUNCTION pg_catalog.encrypted_text_iclike(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_iclike';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_iclike';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_iclike(pg_catalog.encrypted_text, text) IS 'implementation of ~~* operator';
 CREATE FUNCTION pg_catalog.encrypted_text_icnlike(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_icnlike';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_icnlike';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_icnlike(pg_catalog.encrypted_text, text) IS 'implementation of !~~* operator';
 CREATE FUNCTION pg_catalog.encrypted_text_regexeq(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_regexeq';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_regexeq';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_regexeq(pg_catalog.encrypted_text, text) IS 'implementation of ~ operator';
 CREATE FUNCTION pg_catalog.encrypted_text_regexne(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_regexne';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_regexne';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_regexne(pg_catalog.encrypted_text, text) IS 'implementation of !~ operator';
 CREATE FUNCTION pg_catalog.encrypted_text_icregexeq(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_icregexeq';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_icregexeq';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_icregexeq(pg_catalog.encrypted_text, text) IS 'implementation of ~* operator';
 CREATE FUNCTION pg_catalog.encrypted_text_icregexne(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_icregexne';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_icregexne';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_icregexne(pg_catalog.encrypted_text, text) IS 'implementation of !~* operator';
 
 CREATE OPERATOR pg_catalog.~~ (FUNCTION = pg_catalog.encrypted_text_like, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
@@ -714,10 +736,9 @@ CREATE FUNCTION fieldcrypt.text_hash_extended(text, int8) RETURNS int8
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'fc_text_hash_extended';
 COMMENT ON FUNCTION fieldcrypt.text_hash_extended(text, int8) IS 'hash of a text that is joined with encrypted values, keyed';
 -- Nobody calls them by name: who could, could look for the hash of a guess in
--- what was spilled to disk.
-REVOKE ALL ON FUNCTION pg_catalog.encrypted_text_hash(pg_catalog.encrypted_text),
-    pg_catalog.encrypted_text_hash_extended(pg_catalog.encrypted_text, int8),
-    fieldcrypt.text_hash(text), fieldcrypt.text_hash_extended(text, int8) FROM PUBLIC;
+-- what was spilled to disk.  The first two see to that themselves, because NOT
+-- IN of a long list needs EXECUTE.
+REVOKE ALL ON FUNCTION fieldcrypt.text_hash(text), fieldcrypt.text_hash_extended(text, int8) FROM PUBLIC;
 CREATE FUNCTION pg_catalog.encrypted_text_sortsupport(internal) RETURNS void
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'fc_et_sortsupport';
 COMMENT ON FUNCTION pg_catalog.encrypted_text_sortsupport(internal) IS 'sort support';
@@ -802,7 +823,8 @@ CREATE FUNCTION fieldcrypt.blind_index_as(value pg_catalog.encrypted_text, typmo
 COMMENT ON FUNCTION fieldcrypt.blind_index_as(pg_catalog.encrypted_text, integer) IS
     'the tag that the text of a value has in a searchable column of a type modifier; needs decrypt on the column''s key';
 CREATE FUNCTION fieldcrypt.blind_index_as(plaintext text, typmod integer) RETURNS uuid
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_blind_index_as_text';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_blind_index_as_text';
 COMMENT ON FUNCTION fieldcrypt.blind_index_as(text, integer) IS
     'the tag that a text has in a searchable column of a type modifier; needs decrypt on the column''s key';
 CREATE FUNCTION fieldcrypt.blind_index_as(vals pg_catalog.encrypted_text[], typmod integer) RETURNS uuid[]
@@ -810,7 +832,8 @@ CREATE FUNCTION fieldcrypt.blind_index_as(vals pg_catalog.encrypted_text[], typm
 COMMENT ON FUNCTION fieldcrypt.blind_index_as(pg_catalog.encrypted_text[], integer) IS
     'the tags that the texts of values have in a searchable column of a type modifier; needs decrypt on the column''s key';
 CREATE FUNCTION fieldcrypt.blind_index_as(plaintexts text[], typmod integer) RETURNS uuid[]
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_blind_index_as_array';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_blind_index_as_array';
 COMMENT ON FUNCTION fieldcrypt.blind_index_as(text[], integer) IS
     'the tags that texts have in a searchable column of a type modifier; needs decrypt on the column''s key';
 
@@ -820,7 +843,8 @@ CREATE FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, pg_catalog.encry
     LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_eq';
 COMMENT ON FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of #=# operator';
 CREATE FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'fc_et_text_eq';
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_text_eq';
 COMMENT ON FUNCTION fieldcrypt.same_text(pg_catalog.encrypted_text, text) IS 'implementation of #=# operator';
 CREATE FUNCTION fieldcrypt.same_text_sel(internal, oid, internal, integer) RETURNS float8
     LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_same_text_sel';
@@ -1133,6 +1157,151 @@ CREATE FUNCTION fieldcrypt.import_keyring(keyring jsonb, verify boolean DEFAULT 
 REVOKE ALL ON FUNCTION fieldcrypt.import_keyring(jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.import_keyring(jsonb, boolean) IS
     'take over keys that export_keyring() of another database returned; what exists here, or was destroyed here, stays as it is';
+
+----------------------------------------------------------------------
+-- Searching under the column's mode
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.matches_support(internal) RETURNS internal
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_matches_support';
+COMMENT ON FUNCTION fieldcrypt.matches_support(internal) IS
+    'planner support of matches(): asks the blind index of a searchable column';
+CREATE FUNCTION fieldcrypt.matches(value pg_catalog.encrypted_text, plaintext text) RETURNS boolean
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT fieldcrypt.matches_support AS 'MODULE_PATHNAME', 'fc_matches';
+COMMENT ON FUNCTION fieldcrypt.matches(pg_catalog.encrypted_text, text) IS
+    'is the value the same as a text under its column''s search mode; needs decrypt on its key';
+
+----------------------------------------------------------------------
+-- What a blind index reveals
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.blind_index_tally(relation regclass, "column" text,
+    OUT index_version integer, OUT "values" bigint, OUT distinct_tags bigint, OUT most_frequent bigint)
+    RETURNS SETOF record
+    LANGUAGE C STABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'fc_blind_index_tally';
+COMMENT ON FUNCTION fieldcrypt.blind_index_tally(regclass, text) IS
+    'tags of a searchable column by version of the index key: values, different tags, values with the most frequent one; needs no key';
+
+CREATE FUNCTION fieldcrypt.blind_index_report(relation regclass, "column" text,
+    OUT aspect text, OUT name text, OUT amount bigint, OUT remark text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+WITH RECURSIVE tally AS (
+    SELECT * FROM fieldcrypt.blind_index_tally(relation, "column")
+), total AS (
+    SELECT COALESCE(sum(t."values"), 0)::bigint AS n, COALESCE(sum(t.distinct_tags), 0)::bigint AS tags,
+           COALESCE(max(t.most_frequent), 0) AS most,
+           COALESCE(sum(t."values") FILTER (WHERE t.index_version IS NULL), 0)::bigint AS untagged,
+           count(t.index_version) AS versions
+      FROM tally t
+), members AS (
+    SELECT blind_index_report.relation::oid AS rel
+    UNION
+    SELECT h.inhrelid FROM pg_inherits h JOIN members m ON h.inhparent = m.rel
+), col AS (
+    SELECT e.key, e.mode FROM fieldcrypt.encrypted_columns e
+     WHERE e.relation = blind_index_report.relation AND e."column" = blind_index_report."column"
+), tags AS (
+    -- in every table of the tree: the expression, and columns generated as it
+    SELECT m.rel, format('fieldcrypt.blind_index(%I)', "column") AS expr,
+           format('fieldcrypt.blind_index((%I)::', "column") AS of_domain
+      FROM members m
+), generated AS (
+    SELECT t.rel, a.attnum, a.attname
+      FROM tags t
+      JOIN pg_attribute a ON a.attrelid = t.rel AND a.attgenerated = 's' AND NOT a.attisdropped
+      JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE pg_get_expr(d.adbin, d.adrelid) = t.expr OR starts_with(pg_get_expr(d.adbin, d.adrelid), t.of_domain)
+), indexes AS (
+    SELECT DISTINCT ON (i.indexrelid) i.indexrelid, i.indisunique, g.attname,
+           pg_relation_size(i.indexrelid) AS size
+      FROM tags t
+      JOIN pg_index i ON i.indrelid = t.rel
+      CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) k
+      LEFT JOIN generated g ON g.rel = i.indrelid AND g.attnum = i.indkey[k - 1]
+     WHERE g.attnum IS NOT NULL OR pg_get_indexdef(i.indexrelid, k, false) = t.expr
+           OR starts_with(pg_get_indexdef(i.indexrelid, k, false), t.of_domain)
+     ORDER BY i.indexrelid, k
+), joinable AS (
+    SELECT e.relation, e."column"
+      FROM fieldcrypt.encrypted_columns e JOIN col USING (key, mode) JOIN pg_class c ON c.oid = e.relation
+     WHERE c.relkind IN ('r', 'p', 'm', 'f') AND e.relation NOT IN (SELECT m.rel FROM members m)
+        OR e.relation = blind_index_report.relation AND e."column" <> blind_index_report."column"
+), readers AS (
+    SELECT r.rolname
+      FROM pg_roles r CROSS JOIN col
+     WHERE r.rolname !~ '^pg_' AND has_column_privilege(r.oid, blind_index_report.relation, "column", 'SELECT')
+       AND EXISTS (SELECT FROM fieldcrypt.key_status s WHERE s.key = col.key)
+       AND fieldcrypt.has_key_privilege(r.rolname, col.key, 'encrypt')
+), report AS (
+    SELECT 1 AS place, 'mode' AS aspect, col.mode AS name, NULL::bigint AS amount,
+           CASE col.mode
+             WHEN 'exact' THEN 'texts that are equal have equal tags'
+             WHEN 'lower' THEN 'texts that are equal in lower case have equal tags'
+             WHEN 'digits' THEN 'texts with the same digits have equal tags'
+             WHEN 'last4' THEN 'texts with the same last four digits have equal tags' END AS remark
+      FROM col
+    UNION ALL
+    SELECT 2, 'key', col.key, NULL, 'its index key makes the tags' FROM col
+    UNION ALL
+    SELECT 3, 'index key version', t.index_version::text, t."values", 'values with tags of this version, modulo 32'
+      FROM tally t WHERE t.index_version IS NOT NULL
+    UNION ALL
+    SELECT 4, 'values', NULL, n, 'not null' FROM total
+    UNION ALL
+    SELECT 5, 'values without tag', NULL, untagged, 'no search finds them' FROM total
+    UNION ALL
+    SELECT 6, 'distinct tags', NULL, tags, 'different texts, under the mode' FROM total
+    UNION ALL
+    SELECT 7, 'most frequent tag', NULL, most, 'values that share it' FROM total
+    UNION ALL
+    SELECT 8, 'index', i.indexrelid::regclass::text, i.size,
+           CASE WHEN i.indisunique THEN 'unique, ' ELSE '' END
+           || COALESCE('on the generated column ' || quote_ident(i.attname), 'on blind_index()') || ', size in bytes'
+      FROM indexes i
+    UNION ALL
+    SELECT 9, 'comparable column', format('%s.%I', j.relation, j."column"), NULL,
+           'equal texts have equal tags there as well'
+      FROM joinable j
+    UNION ALL
+    SELECT 10, 'can test guesses', r.rolname, NULL, 'holds encrypt or decrypt on the key, and SELECT on the column'
+      FROM readers r
+    UNION ALL
+    SELECT 11, 'warning', NULL, untagged, 'values without a tag are in a searchable column: write them again'
+      FROM total WHERE untagged > 0
+    UNION ALL
+    SELECT 12, 'warning', NULL, versions, 'versions of the index key are in use: finish its rotation'
+      FROM total WHERE versions > 1
+    UNION ALL
+    SELECT 13, 'warning', NULL, NULL, 'no index: every search reads the whole table'
+     WHERE NOT EXISTS (SELECT FROM indexes)
+    UNION ALL
+    SELECT 14, 'warning', NULL, most, 'values have the same text: who knows what is common can tell which'
+      FROM total WHERE most > 1 AND most >= n / 20
+    UNION ALL
+    SELECT 15, 'warning', NULL, tags, 'different texts only, each many times: they can be guessed by how often they stand there'
+      FROM total WHERE tags > 0 AND n >= 10 * tags
+    UNION ALL
+    SELECT 16, 'warning', NULL, 11111, 'different tags at most: whoever can test guesses finds every text''s last four digits'
+      FROM col WHERE col.mode = 'last4'
+    UNION ALL
+    SELECT 17, 'warning', i.indexrelid::regclass::text, NULL,
+           'a unique index tells whoever may INSERT that a value exists'
+      FROM indexes i WHERE i.indisunique
+    UNION ALL
+    SELECT 18, 'warning', 'public', NULL, 'everybody may read the column, and sees which values are equal'
+     WHERE EXISTS (SELECT FROM pg_class c, aclexplode(c.relacl) x
+                    WHERE c.oid = blind_index_report.relation AND x.grantee = 0 AND x.privilege_type = 'SELECT')
+        OR EXISTS (SELECT FROM pg_attribute a, aclexplode(a.attacl) x
+                    WHERE a.attrelid = blind_index_report.relation AND a.attname = blind_index_report."column"
+                      AND x.grantee = 0 AND x.privilege_type = 'SELECT')
+)
+SELECT r.aspect, r.name, r.amount, r.remark FROM report r ORDER BY r.place, r.name COLLATE "C", r.amount
+$$;
+COMMENT ON FUNCTION fieldcrypt.blind_index_report(regclass, text) IS
+    'what the blind index of a column reveals and costs: counts of tags, indexes, columns it can be compared with, roles that can test guesses, warnings; no key is needed';
 
 ----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load

@@ -14,6 +14,7 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/varlena.h"
 
 #include "pg/fc_guc.h"
@@ -88,6 +89,7 @@ static const struct config_enum_entry on_denied_options[] = {
 	{NULL, 0, false}
 };
 
+static void assign_input(int newval, void *extra);
 static bool check_warm_databases(char **newval, void **extra, GucSource source);
 static void define_session_gucs(void);
 static void define_server_gucs(void);
@@ -123,7 +125,7 @@ define_session_gucs(void)
 							 "What encrypted_text takes as input: plaintext, ciphertext or auto.",
 							 "COPY FROM by a superuser or the database's owner takes ciphertext whatever this says.",
 							 &fc_guc_input, FC_INPUT_PLAINTEXT, input_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
+							 PGC_SUSET, 0, NULL, assign_input, NULL);
 	DefineCustomEnumVariable("fieldcrypt.on_denied",
 							 "What a reader without the privilege on the key gets: auto, ciphertext, error or null.",
 							 NULL,
@@ -194,6 +196,17 @@ define_postmaster_gucs(void)
 							 NULL,
 							 &fc_guc_fips, false,
 							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+/*
+ * Plans depend on it: where text can be armour, a cast of it is no plaintext
+ * to look for.
+ */
+static void
+assign_input(int newval, void *extra)
+{
+	if (newval != fc_guc_input)
+		ResetPlanCache();
 }
 
 static bool

@@ -53,6 +53,8 @@
 
 static object_access_hook_type prev_object_access_hook = NULL;
 
+static TimestampTz notice_at = 0;	/* the statement that has had its notice */
+
 /*---- Function declarations ----*/
 
 static void ddl_object_access(ObjectAccessType access, Oid classId, Oid objectId,
@@ -68,6 +70,8 @@ static void domain_created(Oid type);
 static char relation_kind(Oid relation);
 static bool kind_has_stored_columns(char relkind);
 static bool check_column(const FormData_pg_attribute *column);
+static bool makes_searchable(const FormData_pg_attribute *column);
+static void notice_searchable(List *columns);
 static void refuse_row_type_users(Oid relation);
 static int	statistics_target(HeapTuple attribute);
 static void clear_statistics_target(Oid relation, AttrNumber column);
@@ -204,6 +208,7 @@ static void
 relation_created(Oid relation)
 {
 	char		relkind = relation_kind(relation);
+	List	   *searchable = NIL;
 	List	   *opaque = NIL;
 	ListCell   *cell;
 	Relation	catalog;
@@ -223,13 +228,20 @@ relation_created(Oid relation)
 	{
 		Form_pg_attribute form = (Form_pg_attribute) GETSTRUCT(tuple);
 
-		if (form->attnum > 0 && !form->attisdropped && check_column(form))
+		if (form->attnum <= 0 || form->attisdropped)
+			continue;
+		if (check_column(form))
 			opaque = lappend_int(opaque, form->attnum);
+		else if (makes_searchable(form))
+			searchable = lappend(searchable, pstrdup(NameStr(form->attname)));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 
-	if (opaque == NIL || relkind == RELKIND_COMPOSITE_TYPE)
+	if (relkind == RELKIND_COMPOSITE_TYPE)
+		return;
+	notice_searchable(searchable);
+	if (opaque == NIL)
 		return;
 	CommandCounterIncrement();
 	foreach(cell, opaque)
@@ -258,6 +270,8 @@ column_added(Oid relation, AttrNumber column)
 		CommandCounterIncrement();
 		clear_statistics_target(relation, column);
 	}
+	else if (makes_searchable(form) && relkind != RELKIND_COMPOSITE_TYPE)
+		notice_searchable(list_make1(NameStr(form->attname)));
 }
 
 /*
@@ -294,6 +308,9 @@ column_altered(Oid relation, AttrNumber column)
 			CommandCounterIncrement();
 			clear_statistics_target(relation, column);
 		}
+		if (makes_searchable(after) && relkind != RELKIND_COMPOSITE_TYPE &&
+			(before == NULL || !makes_searchable(before)))
+			notice_searchable(list_make1(NameStr(after->attname)));
 	}
 	else if (statistics_target(new) != 0 &&
 			 statistics_target(new) != statistics_target(old) &&
@@ -391,6 +408,43 @@ check_column(const FormData_pg_attribute *column)
 			 errhint("Write encrypted_text('key') with the name of a key, in a query as a cast: (%s)::encrypted_text('key').",
 					 quote_identifier(name))));
 	return false;
+}
+
+/* A searchable column of its own, not one that a parent table has already. */
+static bool
+makes_searchable(const FormData_pg_attribute *column)
+{
+	int32		typmod = column->atttypmod;
+
+	return column->attislocal &&
+		getBaseTypeAndTypmod(column->atttypid, &typmod) == fc_type_oid() &&
+		typmod >= 0 && FC_TYPMOD_MODE(typmod) != FC_MODE_NONE;
+}
+
+/* Says it once per statement of the client. */
+static void
+notice_searchable(List *columns)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	StringInfoData names;
+	ListCell   *cell;
+
+	if (columns == NIL || notice_at == now)
+		return;
+	notice_at = now;
+	initStringInfo(&names);
+	foreach(cell, columns)
+		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", (char *) lfirst(cell));
+	ereport(NOTICE,
+			(errmsg_plural("column %s is searchable: whoever may read it sees which values are equal, and a unique index tells an inserter which exist",
+						   "columns %s are searchable: whoever may read them sees which values are equal, and a unique index tells an inserter which exist",
+						   list_length(columns), names.data)));
+}
+
+void
+fc_ddl_statement_begin(void)
+{
+	notice_at = 0;
 }
 
 /*

@@ -7,10 +7,16 @@
  * the tuple, so it is keyed: SipHash-2-4 under a key that the server draws at
  * start and keeps in the secret region.
  *
+ * Nobody calls these functions by name: who could, could look for the hash of
+ * a guess in what was spilled.  Those of values are in everybody's reach all
+ * the same, because PostgreSQL demands EXECUTE for NOT IN of a long list, so
+ * they look at how they were called.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "nodes/primnodes.h"
 #include "replication/logicalworker.h"
 #include "utils/fmgrprotos.h"
 
@@ -67,13 +73,28 @@ hash_plain(text *plain, Oid collation, uint64 seed)
 	return keyed_hash(&hash, sizeof(hash), seed);
 }
 
+/* Executor nodes call without an expression, lists of constants with theirs. */
+static void
+check_caller(FunctionCallInfo fcinfo)
+{
+	Node	   *expr = fcinfo->flinfo != NULL ? fcinfo->flinfo->fn_expr : NULL;
+
+	if (expr != NULL && !IsA(expr, ScalarArrayOpExpr))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("hashes of encrypted values cannot be shown"),
+				 errhint("Compare with =, or use fieldcrypt.blind_index() of a searchable column.")));
+}
+
 static uint64
 hash_value(FunctionCallInfo fcinfo, uint64 seed)
 {
-	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	struct varlena *value;
 	text	   *plain;
 	uint64		hash;
 
+	check_caller(fcinfo);
+	value = PG_GETARG_VARLENA_PP(0);
 	if (IsLogicalWorker())
 		hash = keyed_hash(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), seed);
 	else

@@ -72,6 +72,9 @@ extern bool fc_expr_opens(Node *expr);
 /* A copy of a column's row as the current command left it, or NULL. */
 extern HeapTuple fc_attribute_copy(Oid relation, AttrNumber column);
 
+/* A utility command of the client begins: what is said once may be said again. */
+extern void fc_ddl_statement_begin(void);
+
 /* ---- fc_refuse.c: 0A000 with a hint, or nothing ---- */
 
 extern void fc_refuse_index(Oid index);

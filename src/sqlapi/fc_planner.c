@@ -14,9 +14,7 @@
  * index is not recognised: the argument as it stands, the collation that the
  * parser gives the call.
  *
- * A text that is compared with an encrypted value is a secret as well.  Where
- * it is a constant, as parameters are in custom plans, it becomes a literal
- * of the type, so that auto_explain does not print it.
+ * Constant texts become literals of the type, see fc_planner_literals.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,7 +47,6 @@ static Oid	find_function(const char *schema, const char *name, int nargs, Oid a,
 static Oid	find_operator(const char *schema, const char *name, Oid left, Oid right);
 static Node *compare_literal(const FcPlannerOids *oids, Node *left, Node *right, Oid collation);
 static Node *strip_casts(const FcPlannerOids *oids, Node *expr);
-static Node *literal_of_text(const FcPlannerOids *oids, Node *expr);
 static Node *strip_array_casts(const FcPlannerOids *oids, Node *expr);
 static Expr *make_tag_equality(Expr *left, Expr *right);
 static Expr *make_call(Oid function, Oid result, Node *argument, int32 typmod);
@@ -98,6 +95,7 @@ load_oids(FcPlannerOids *oids, Oid type)
 	oids->as_text = find_function(own, "blind_index_as", 2, TEXTOID, INT4OID);
 	oids->as_values = find_function(own, "blind_index_as", 2, oids->array_type, INT4OID);
 	oids->as_texts = find_function(own, "blind_index_as", 2, TEXTARRAYOID, INT4OID);
+	oids->text_of_value = find_function(core, "text", 1, type, InvalidOid);
 	oids->cast_value = LookupFuncName(cast_name, 3, coerce, true);
 	coerce[0] = TEXTOID;
 	oids->cast_text = LookupFuncName(cast_name, 3, coerce, true);
@@ -111,7 +109,8 @@ load_oids(FcPlannerOids *oids, Oid type)
 		OidIsValid(oids->same_values) && OidIsValid(oids->same_text) &&
 		OidIsValid(oids->blind_index) && OidIsValid(oids->as_value) &&
 		OidIsValid(oids->as_text) && OidIsValid(oids->as_values) &&
-		OidIsValid(oids->as_texts) && OidIsValid(oids->cast_value) &&
+		OidIsValid(oids->as_texts) && OidIsValid(oids->text_of_value) &&
+		OidIsValid(oids->cast_value) &&
 		OidIsValid(oids->cast_text) && OidIsValid(oids->cast_varchar) &&
 		OidIsValid(oids->cast_bpchar);
 }
@@ -223,7 +222,7 @@ fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *right, Oid coll
 	}
 	else
 	{
-		right = literal_of_text(oids, strip_casts(oids, right));
+		right = fc_literal_of_text(oids, strip_casts(oids, right));
 		is_text = exprType(right) == TEXTOID;
 		if (!is_text && getBaseType(exprType(right)) != oids->type)
 			return NULL;
@@ -241,8 +240,8 @@ fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *right, Oid coll
 static Node *
 compare_literal(const FcPlannerOids *oids, Node *left, Node *right, Oid collation)
 {
-	Node	   *a = literal_of_text(oids, left);
-	Node	   *b = literal_of_text(oids, right);
+	Node	   *a = fc_literal_of_text(oids, left);
+	Node	   *b = fc_literal_of_text(oids, right);
 
 	if (a == left && b == right)
 		return NULL;
@@ -268,7 +267,7 @@ fc_rewrite_any(const FcPlannerOids *oids, ScalarArrayOpExpr *any)
 		!fc_collation_deterministic(any->inputcollid))
 		return NULL;
 
-	array = strip_array_casts(oids, array);
+	array = fc_literals_of_texts(oids, strip_array_casts(oids, array));
 	element = get_element_type(getBaseType(exprType(array)));
 	if (element != oids->type && element != TEXTOID)
 		return NULL;
@@ -321,22 +320,6 @@ strip_casts(const FcPlannerOids *oids, Node *expr)
 			break;
 	}
 	return expr;
-}
-
-/* A constant text as a literal of the type; anything else as it is. */
-static Node *
-literal_of_text(const FcPlannerOids *oids, Node *expr)
-{
-	Const	   *constant = (Const *) expr;
-	text	   *plain;
-
-	if (!IsA(expr, Const) || constant->consttype != TEXTOID || constant->constisnull)
-		return expr;
-	plain = DatumGetTextPP(constant->constvalue);
-	return (Node *) makeConst(oids->type, -1, constant->constcollid, -1,
-							  PointerGetDatum(fc_make_literal(VARDATA_ANY(plain),
-															  VARSIZE_ANY_EXHDR(plain))),
-							  false, false);
 }
 
 /* strip_casts for arrays: text[]::encrypted_text('key')[] and the like. */

@@ -11,6 +11,8 @@
 
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
+#include "nodes/pathnodes.h"
 #include "nodes/primnodes.h"
 
 /* OIDs of our own objects in this database. */
@@ -27,6 +29,7 @@ typedef struct FcPlannerOids
 	Oid			as_text;
 	Oid			as_values;
 	Oid			as_texts;
+	Oid			text_of_value;	/* the cast to text */
 	Oid			cast_value;		/* casts into the type */
 	Oid			cast_text;
 	Oid			cast_varchar;
@@ -48,5 +51,25 @@ extern Node *fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *ri
 
 /* What `column = ANY (array)` becomes, or NULL if it stays. */
 extern Node *fc_rewrite_any(const FcPlannerOids *oids, ScalarArrayOpExpr *any);
+
+/* ---- fc_planner_literals.c: constant texts as literals of the type ---- */
+
+/* What is no constant comes back as it is. */
+extern Node *fc_literal_of_text(const FcPlannerOids *oids, Node *expr);
+extern Node *fc_literals_of_texts(const FcPlannerOids *oids, Node *expr);
+
+/* `value op ANY (texts)` and ALL: does it show texts, and without them. */
+extern bool fc_shows_texts(const FcPlannerOids *oids, ScalarArrayOpExpr *any);
+extern Node *fc_hide_texts(const FcPlannerOids *oids, ScalarArrayOpExpr *any);
+
+/* ---- fc_planner_indexes.c: tags in generated columns ---- */
+
+extern void fc_planner_indexes_init(void);
+
+/* Show indexes on generated tags as indexes on blind_index(column), too. */
+extern void fc_show_generated_tags(const FcPlannerOids *oids, Oid relation, RelOptInfo *rel);
+
+/* The same for ON CONFLICT, whose columns have become blind_index(column). */
+extern void fc_use_generated_arbiter(const FcPlannerOids *oids, Query *query);
 
 #endif							/* FC_PLANNER_H */

@@ -47,6 +47,7 @@ fc_planner_init(void)
 	planner_hook = plan_statement;
 	prev_get_relation_info = get_relation_info_hook;
 	get_relation_info_hook = relation_info;
+	fc_planner_indexes_init();
 }
 
 static PlannedStmt *
@@ -77,6 +78,7 @@ relation_info(PlannerInfo *root, Oid relation, bool inhparent, RelOptInfo *rel)
 	if (oids == NULL)
 		return;
 
+	fc_show_generated_tags(oids, relation, rel);
 	rewrite_jointree((Node *) root->parse->jointree, oids);
 	foreach(cell, root->parse->rtable)
 	{
@@ -104,7 +106,8 @@ has_work(Node *node, void *context)
 		return true;
 	if (IsA(node, ScalarArrayOpExpr) &&
 		(((ScalarArrayOpExpr *) node)->opno == oids->eq_values ||
-		 ((ScalarArrayOpExpr *) node)->opno == oids->eq_text))
+		 ((ScalarArrayOpExpr *) node)->opno == oids->eq_text ||
+		 fc_shows_texts(oids, (ScalarArrayOpExpr *) node)))
 		return true;
 	return expression_tree_walker(node, has_work, context);
 }
@@ -117,13 +120,20 @@ rewrite(Node *node, void *context)
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Query))
-		return (Node *) query_tree_mutator((Query *) node, rewrite, context, 0);
+	{
+		Query	   *result = query_tree_mutator((Query *) node, rewrite, context, 0);
+
+		fc_use_generated_arbiter(oids, result);
+		return (Node *) result;
+	}
 	if (IsA(node, InferenceElem))
 		return rewrite_arbiter((InferenceElem *) node, oids);
 	if (IsA(node, ScalarArrayOpExpr))
 	{
 		Node	   *result = fc_rewrite_any(oids, (ScalarArrayOpExpr *) node);
 
+		if (result == NULL && fc_shows_texts(oids, (ScalarArrayOpExpr *) node))
+			result = fc_hide_texts(oids, (ScalarArrayOpExpr *) node);
 		if (result != NULL)
 			return expression_tree_mutator(result, rewrite, context);
 	}

@@ -102,6 +102,8 @@ utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		return;
 	}
 
+	if (fc_statement_depth() == 0)
+		fc_ddl_statement_begin();
 	fc_statement_enter();
 	PG_TRY();
 	{

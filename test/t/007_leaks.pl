@@ -467,7 +467,7 @@ sql($node, undef, q{ALTER ROLE app RESET fieldcrypt.redact_logs});
 
 SKIP:
 {
-	skip 'no pg_stat_statements and auto_explain', 4 unless $contrib;
+	skip 'no pg_stat_statements and auto_explain', 68 unless $contrib;
 
 	# only here, since it prints the text of statements as well
 	sql($node, undef, 'ALTER ROLE app SET auto_explain.log_min_duration = 0');
@@ -494,6 +494,47 @@ SKIP:
 		'a plan of a statement with parameters');
 	unlike($log, qr/$plant/, 'prints none of them');
 
+	# Whatever a value is compared with: as a literal, and as a parameter in a
+	# plan that was made for it.
+	foreach my $condition (
+		'may LIKE :v',
+		'may NOT ILIKE :v',
+		'may ~ :v',
+		'may !~* CAST(:v AS varchar)',
+		'may < CAST(:v AS text)',
+		'CAST(:v AS text) <> may',
+		'may >= :v',
+		'may = CAST(:v AS text)',
+		'searched = CAST(:v AS varchar)',
+		'may IN (:v, CAST(:v AS text))',
+		'searched IN (:v, CAST(:v AS text))',
+		'may = ANY (CAST(:a AS text[]))',
+		'searched = ANY (CAST(:a AS text[]))',
+		'may <> ALL (CAST(:a AS varchar[]))',
+		'may LIKE ANY (CAST(:a AS text[]))',
+		'fieldcrypt.matches(searched, :v)')
+	{
+		my $query = "SELECT count(*) FROM leak WHERE $condition";
+		my $literals = $query =~ s/:v/'PLAN-form'/gr;
+		$literals =~ s/:a/'{PLAN-form,b}'/g;
+
+		$position = log_position($node);
+		sql($node, 'app', $literals);
+		$log = log_since($node, $position);
+		($plan) = $log =~ /\n\s*(Aggregate.*?)\n\d{4}-/s;
+		like($plan // $log, qr/\*\*\*/, "$condition: auto_explain prints the plan");
+		unlike($plan // $log, qr/PLAN-form/, 'without the text');
+
+		$position = log_position($node);
+		with_parameters(
+			'prepared', "$query;\n",
+			v => 'PLAN-form',
+			a => '{PLAN-form,b}');
+		$log = log_since($node, $position);
+		like($log, qr/Aggregate.*\*\*\*/s,
+			"$condition: a plan with parameters is printed");
+		unlike($log, qr/PLAN-form/, 'without them');
+	}
 	sql($node, undef, 'ALTER ROLE app RESET auto_explain.log_min_duration');
 
 	unlike(
