@@ -168,6 +168,7 @@ CREATE TABLE fieldcrypt.key_versions (
     old_kms_key  text COLLATE "C",
     old_wrapped  bytea,
     rewrapped_at timestamptz,
+    retired_at   timestamptz,
     PRIMARY KEY (key_id, purpose, version),
     CHECK (wrapped IS NOT NULL OR state = 'destroyed'),
     CHECK ((old_wrapped IS NULL) = (old_provider IS NULL) AND (old_wrapped IS NULL) = (old_kms_key IS NULL))
@@ -191,6 +192,7 @@ COMMENT ON COLUMN fieldcrypt.key_versions.old_provider IS 'provider of old_wrapp
 COMMENT ON COLUMN fieldcrypt.key_versions.old_kms_key IS 'KMS key of old_wrapped, or null';
 COMMENT ON COLUMN fieldcrypt.key_versions.old_wrapped IS 'what rewrap_keyring() or move_key() replaced, until it is completed or undone, else null';
 COMMENT ON COLUMN fieldcrypt.key_versions.rewrapped_at IS 'when wrapped was last replaced, or null';
+COMMENT ON COLUMN fieldcrypt.key_versions.retired_at IS 'of a blind index: since when no value has its tags and searches do not ask for them, or null';
 
 CREATE TABLE fieldcrypt.key_grants (
     key         text COLLATE "C" NOT NULL,
@@ -275,6 +277,11 @@ CREATE FUNCTION fieldcrypt.blind_index(plaintext text, key text, mode text) RETU
     LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_blind_index_text';
 COMMENT ON FUNCTION fieldcrypt.blind_index(text, text, text) IS
     'the tag that a text has under a key and search mode; needs decrypt on the key';
+
+CREATE FUNCTION fieldcrypt.blind_indexes(plaintext text, key text, mode text) RETURNS uuid[]
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_blind_indexes_text';
+COMMENT ON FUNCTION fieldcrypt.blind_indexes(text, text, text) IS
+    'the tags that a text may have under a key and search mode: two while the index key is being rotated, else one; needs decrypt on the key';
 
 CREATE FUNCTION fieldcrypt.typmod_key(typmod integer) RETURNS text
     LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_typmod_key';
@@ -441,7 +448,7 @@ CREATE VIEW fieldcrypt.key_status AS
            v.version, v.suite::integer AS suite,
            CASE WHEN k.state = 'destroyed' THEN 'destroyed' ELSE v.state END AS state,
            k.writes, k.locked_at IS NOT NULL AS locked,
-           v.provider, v.kms_key, v.created_at, v.activated_at, v.destroyed_at,
+           v.provider, v.kms_key, v.created_at, v.activated_at, v.retired_at, v.destroyed_at,
            COALESCE(s.valid, false) AS cached,
            v.rewrapped_at, v.old_provider,
            CASE WHEN l.max_values IS NOT NULL THEN COALESCE(s.sealed, 0) END AS sealed_since_cached,
@@ -1302,6 +1309,19 @@ SELECT r.aspect, r.name, r.amount, r.remark FROM report r ORDER BY r.place, r.na
 $$;
 COMMENT ON FUNCTION fieldcrypt.blind_index_report(regclass, text) IS
     'what the blind index of a column reveals and costs: counts of tags, indexes, columns it can be compared with, roles that can test guesses, warnings; no key is needed';
+
+----------------------------------------------------------------------
+-- The key of blind indexes.  A walk like those above; it also makes, activates
+-- and retires versions of the key.
+----------------------------------------------------------------------
+
+CREATE PROCEDURE fieldcrypt.rotate_index_key(key text, batch_rows integer DEFAULT 1000,
+    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false,
+    exclusive boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_rotate_index_key';
+REVOKE ALL ON PROCEDURE fieldcrypt.rotate_index_key(text, integer, interval, interval, boolean, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE fieldcrypt.rotate_index_key(text, integer, interval, interval, boolean, boolean) IS
+    'make a new version of the key of blind indexes and rewrite all tags under it, or go on with that; needs decrypt on the key';
 
 ----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load

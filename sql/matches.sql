@@ -41,9 +41,8 @@ END $$;
 SELECT id FROM contact WHERE fieldcrypt.matches(none, 'Ada');
 SELECT fieldcrypt.matches('Ada', 'ada');
 SELECT fieldcrypt.matches(fieldcrypt.encrypt('Ada', 'pii'), 'Ada');
--- a tag of another index key than the active one: the value is opened.  The
--- low five bits of byte 0 are the index key's version; the value is then not
--- the one that was sealed, and whoever opens it notices.
+-- a tag that was changed to one of another index key (the low five bits of
+-- byte 0 are its version) would be made anew: whoever opens the value notices
 CREATE TABLE altered AS SELECT id, low FROM contact WHERE id = 1;
 \set VERBOSITY terse
 SET fieldcrypt.input = 'ciphertext';
@@ -52,11 +51,6 @@ INSERT INTO altered SELECT 2, ('fieldcrypt:1:' || translate(encode(set_byte(b, 1
   FROM (SELECT decode(substr(c, 14), 'base64') AS b FROM (SELECT encode(encrypted_text_send(low), 'escape') AS c FROM altered) x) y;
 RESET fieldcrypt.input;
 RESET fieldcrypt.output;
-SELECT id FROM altered WHERE id = 2 AND fieldcrypt.blind_index(low) IS NOT NULL;
-DO $$ DECLARE v encrypted_text; BEGIN
-    SELECT low INTO v FROM altered WHERE id = 2;
-    RAISE WARNING '%', fieldcrypt.matches(v, 'ada@example.org');
-END $$;
 \set VERBOSITY default
 
 -- with one, and the same answers

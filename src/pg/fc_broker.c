@@ -34,7 +34,8 @@ typedef enum WantKind
 	WANT_NOTHING,				/* an unused memo */
 	WANT_OPEN,					/* master key of a value: key_id and version */
 	WANT_SEAL,					/* active master key of a prefix */
-	WANT_INDEX_ENCRYPT,			/* active index key of a prefix, privilege encrypt */
+	WANT_INDEX_ENCRYPT,			/* a version of the index key of a prefix, or (0) its
+								 * active one; privilege encrypt */
 	WANT_INDEX_DECRYPT,			/* the same, privilege decrypt */
 	WANT_REWRAP					/* a version of a key, or (0) its active one; no privilege */
 } WantKind;
@@ -44,7 +45,7 @@ typedef struct Want
 	WantKind	kind;
 	Oid			user;
 	uint32		prefix;			/* WANT_SEAL, WANT_INDEX_* */
-	uint16		version;		/* WANT_OPEN, WANT_REWRAP */
+	uint16		version;		/* WANT_OPEN, WANT_REWRAP, WANT_INDEX_* */
 	FcKeyId		key_id;			/* WANT_OPEN, WANT_REWRAP */
 } Want;
 
@@ -165,6 +166,7 @@ fc_broker_index_key(uint32 prefix, FcPrivilege privilege, uint16 *version, FcSec
 	FcKeyContext context;
 	Problem		problem;
 
+	want.version = *version;
 	if (acquire(&want, &context, key, &problem) != FC_ACCESS_OK)
 		throw_problem(&want, &problem);
 	*version = context.version;

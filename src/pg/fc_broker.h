@@ -58,8 +58,9 @@ extern void fc_broker_rewrap_key(const FcKeyId *key_id, uint16 version,
 								 FcKeyContext *context, FcSecret *key);
 
 /*
- * Active index key of the same key; need_decrypt for blind_index(text, ...),
- * else encrypt.  *version: the index-key version.
+ * Index key of the same key; need_decrypt for blind_index(text, ...), else
+ * encrypt.  *version: the index-key version, or 0 for the active one, and then
+ * set to it.
  */
 extern void fc_broker_index_key(uint32 prefix, FcPrivilege privilege,
 								uint16 *version, FcSecret *key);

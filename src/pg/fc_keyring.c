@@ -35,6 +35,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "crypto/fc_crypto.h"
 #include "pg/fc_compat.h"
@@ -284,9 +285,44 @@ fc_keyring_nth_in_use(const FcKey *key, int n)
 	if (key != NULL && !key->destroyed && !key->locked)
 		entry = entry_of(key);
 	for (i = 0; entry != NULL && i < entry->nversions; i++)
-		if (entry->versions[i].state != FC_VERSION_DESTROYED && n-- == 0)
+		if (entry->versions[i].state != FC_VERSION_DESTROYED &&
+			!entry->versions[i].retired && n-- == 0)
 			return &entry->versions[i];
 	return NULL;
+}
+
+/*
+ * May a tag of the version stand in a row that the caller can see?  Until an
+ * old snapshot is gone, it can hold tags that were rewritten since: to it the
+ * version is retired no sooner than the row that says so is visible to it.
+ */
+static bool
+carries_tags(const FcKeyVersion *version, FcIndexUse use)
+{
+	if (version->source.id.context.purpose != FC_PURPOSE_INDEX ||
+		version->state == FC_VERSION_DESTROYED)
+		return false;
+	if (version->state == FC_VERSION_PRE_ACTIVE)
+		return use == FC_INDEX_PLANNED;
+	return !version->retired ||
+		(ActiveSnapshotSet() && IsMVCCSnapshot(GetActiveSnapshot()) &&
+		 XidInMVCCSnapshot(version->xmin, GetActiveSnapshot()));
+}
+
+int
+fc_keyring_index_versions(const FcKey *key, FcIndexUse use,
+						  uint16 versions[FC_INDEX_VERSIONS_MAX])
+{
+	KeyEntry   *entry = entry_of(key);
+	int			count = 0;
+	int			i;
+
+	for (i = 0; entry != NULL && i < entry->nversions && count < FC_INDEX_VERSIONS_MAX; i++)
+	{
+		if (carries_tags(&entry->versions[i], use))
+			versions[count++] = entry->versions[i].source.id.context.version;
+	}
+	return count;
 }
 
 uint16
@@ -431,6 +467,7 @@ parse_version(HeapTuple row, TupleDesc desc, const FcKeyId *key_id, FcKeyVersion
 {
 	FcKeySource *source = &version->source;
 	int			length;
+	bool		isnull;
 
 	memset(version, 0, sizeof(*version));
 	if (!parse_context(row, desc, &source->id.context))
@@ -438,6 +475,9 @@ parse_version(HeapTuple row, TupleDesc desc, const FcKeyId *key_id, FcKeyVersion
 	source->id.context.key_id = *key_id;
 	source->id.database = MyDatabaseId;
 	fc_keyring_dbname(source->dbname);
+	version->xmin = HeapTupleHeaderGetXmin(row->t_data);
+	(void) heap_getattr(row, Anum_fc_key_versions_retired_at, desc, &isnull);
+	version->retired = !isnull && source->id.context.purpose == FC_PURPOSE_INDEX;
 	return parse_state(row, desc, &version->state) &&
 		fc_row_text(row, desc, Anum_fc_key_versions_provider,
 					source->provider, sizeof(source->provider)) &&

@@ -39,6 +39,8 @@ typedef enum FcVersionState
 typedef struct FcKeyVersion
 {
 	FcVersionState state;
+	bool		retired;		/* of purpose index: no tag is of it any more */
+	TransactionId xmin;			/* that wrote the row */
 	FcKeySource source;			/* identity, provider, KMS key, kcv, blob */
 } FcKeyVersion;
 
@@ -72,14 +74,30 @@ extern const FcKeyVersion *fc_keyring_version(const FcKey *key, uint8 purpose, u
 extern const FcKeyVersion *fc_keyring_active(const FcKey *key, uint8 purpose);
 
 /*
+ * Versions of the index key that stored tags may be of: usually one, two
+ * while rotate_index_key() is at work.  FC_INDEX_PLANNED counts one that is
+ * about to be activated as well, for whoever makes a plan.  Returns how many.
+ */
+#define FC_INDEX_VERSIONS_MAX 32	/* tags tell no more apart */
+
+typedef enum FcIndexUse
+{
+	FC_INDEX_STORED,
+	FC_INDEX_PLANNED
+} FcIndexUse;
+
+extern int	fc_keyring_index_versions(const FcKey *key, FcIndexUse use,
+									  uint16 versions[FC_INDEX_VERSIONS_MAX]);
+
+/*
  * Highest version number the key ever had for the purpose, whatever became of
  * it; 0 if none.
  */
 extern uint16 fc_keyring_last_version(const FcKey *key, uint8 purpose);
 
 /*
- * Version n of those in use, counted from 0: those not destroyed, of both
- * purposes, of a key that is neither destroyed nor locked.  NULL past the end,
+ * Version n of those in use, counted from 0: those not destroyed and not
+ * retired, of both purposes, of a key that is neither destroyed nor locked.  NULL past the end,
  * and for a key that is NULL.
  */
 extern const FcKeyVersion *fc_keyring_nth_in_use(const FcKey *key, int n);

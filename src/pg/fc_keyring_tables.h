@@ -40,7 +40,8 @@
 #define Anum_fc_key_versions_old_provider 14
 #define Anum_fc_key_versions_old_kms_key 15
 #define Anum_fc_key_versions_old_wrapped 16
-#define Natts_fc_key_versions			17
+#define Anum_fc_key_versions_retired_at	18
+#define Natts_fc_key_versions			18
 
 #define Anum_fc_key_grants_key			1
 #define Anum_fc_key_grants_grantee		2

@@ -90,6 +90,25 @@ fc_progress_set(const FcProgress *progress)
 }
 
 bool
+fc_progress_waits(VirtualTransactionId vxid)
+{
+	bool		found = false;
+	int			i;
+
+	if (!fc_shmem_ready())
+		return false;
+	LWLockAcquire(fc_lock(FC_LOCK_PROGRESS), LW_SHARED);
+	for (i = 0; i < FC_PROGRESS_SLOTS; i++)
+	{
+		if (slots[i].pid != 0 && VirtualTransactionIdIsValid(slots[i].waiting) &&
+			VirtualTransactionIdEquals(slots[i].waiting, vxid))
+			found = true;
+	}
+	LWLockRelease(fc_lock(FC_LOCK_PROGRESS));
+	return found;
+}
+
+bool
 fc_progress_get(int i, FcProgress *out)
 {
 	if (!fc_shmem_ready() || i < 0 || i >= FC_PROGRESS_SLOTS)

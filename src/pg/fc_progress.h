@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "storage/lock.h"
 
 /* More walks than this at a time go unseen. */
 #define FC_PROGRESS_SLOTS 64
@@ -29,6 +30,7 @@ typedef struct FcProgress
 	int64		rows_skipped;	/* locked by others, in this pass */
 	int64		errors;			/* values that cannot be moved, in this pass */
 	TimestampTz started;		/* of this column's walk */
+	VirtualTransactionId waiting;	/* has done nothing yet and waits for others */
 } FcProgress;
 
 extern Size fc_progress_shmem_size(void);
@@ -41,6 +43,9 @@ extern void fc_progress_shmem_init(bool found);
  */
 extern void fc_progress_set(const FcProgress *progress);
 extern void fc_progress_end(void);
+
+/* Is it the transaction of a walk that waits for others? */
+extern bool fc_progress_waits(VirtualTransactionId vxid);
 
 /* Copy slot i; false if free. */
 extern bool fc_progress_get(int i, FcProgress *out);

@@ -14,7 +14,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -22,7 +24,9 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "pg/fc_guc.h"
 #include "pg/fc_keycache.h"
@@ -140,6 +144,31 @@ fc_admin_lock_keys(const char *command)
 				 errhint("Use CREATE EXTENSION fieldcrypt.")));
 	LockRelationOid(keys, ShareRowExclusiveLock);
 	fc_keyring_forget();
+}
+
+void
+fc_admin_become_owner(FcAdminCaller *caller)
+{
+	Oid			keys = fc_keyring_table("keys");
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(keys));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", keys);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	caller->nest = NewGUCNestLevel();
+	GetUserIdAndSecContext(&caller->user, &caller->context);
+	SetUserIdAndSecContext(owner, caller->context | SECURITY_LOCAL_USERID_CHANGE);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+fc_admin_become_caller(const FcAdminCaller *caller)
+{
+	AtEOXact_GUC(false, caller->nest);
+	SetUserIdAndSecContext(caller->user, caller->context);
 }
 
 const FcKey *

@@ -50,6 +50,37 @@ extern void fc_admin_lock_keys(const char *command);
 /* The key of that name as of now; 42704 if there is none. */
 extern const FcKey *fc_admin_key(const char *name);
 
+/*
+ * Procedures that commit cannot be SECURITY DEFINER: they become the owner of
+ * the key tables, with a safe search_path, for as long as they write them.
+ * An error gives the caller back with the transaction.
+ */
+typedef struct FcAdminCaller
+{
+	Oid			user;
+	int			context;
+	int			nest;
+} FcAdminCaller;
+
+extern void fc_admin_become_owner(FcAdminCaller *caller);
+extern void fc_admin_become_caller(const FcAdminCaller *caller);
+
+/* ---- fc_admin_keys.c ---- */
+
+/* As fc_admin_key, refused if the key is destroyed or locked. */
+extern const FcKey *fc_admin_key_in_use(const char *name);
+
+/*
+ * The next version of a key for a purpose, made and verified by the provider
+ * of the active one; pre-active.  The keys are locked.
+ */
+extern int	fc_admin_make_version(const char *name, uint8 purpose);
+
+/* The pre-active version becomes active, the active one decrypt-only. */
+extern void fc_admin_activate(const FcKeyId *key_id, uint8 purpose, int version);
+
+/* ---- fc_admin.c ---- */
+
 /* A key_id as a palloc'd bytea. */
 extern Datum fc_bytes_datum(const void *data, Size length);
 

@@ -295,8 +295,8 @@ fc_create_key(PG_FUNCTION_ARGS)
 /* ---- versions ---- */
 
 /* The key of that name, refused if it is destroyed or locked. */
-static const FcKey *
-key_in_use(const char *name)
+const FcKey *
+fc_admin_key_in_use(const char *name)
 {
 	const FcKey *key = fc_admin_key(name);
 
@@ -311,14 +311,14 @@ key_in_use(const char *name)
  * Write with a version from now on.  The old one goes first: the index on
  * active versions has room for one at a time.
  */
-static void
-make_active(const FcKeyId *key_id, int version)
+void
+fc_admin_activate(const FcKeyId *key_id, uint8 purpose, int version)
 {
 	Oid			types[3] = {BYTEAOID, INT2OID, INT4OID};
 	Datum		values[3];
 
 	values[0] = fc_bytes_datum(key_id->bytes, FC_KEY_ID_BYTES);
-	values[1] = Int16GetDatum(FC_PURPOSE_WRAP);
+	values[1] = Int16GetDatum(purpose);
 	values[2] = Int32GetDatum(version);
 	(void) fc_admin_execute("UPDATE fieldcrypt.key_versions SET state = 'decrypt-only'"
 							" WHERE key_id OPERATOR(pg_catalog.=) $1"
@@ -338,28 +338,21 @@ make_active(const FcKeyId *key_id, int version)
 				 errhint("Try again.")));
 }
 
-Datum
-fc_rotate_key(PG_FUNCTION_ARGS)
+int
+fc_admin_make_version(const char *name, uint8 purpose)
 {
-	char	   *name = fc_arg_text(fcinfo, 0, "key");
-	bool		activate = fc_arg_bool(fcinfo, 1, "activate");
 	char		provider[FC_KMS_NAME_MAX];
 	char		kms_key[FC_KMS_KEY_MAX];
-	const FcKey *key;
-	const FcKeyVersion *active;
+	const FcKey *key = fc_admin_key_in_use(name);
+	const FcKeyVersion *active = fc_keyring_active(key, purpose);
 	FcKeyContext context;
 	FcAnswer	answer;
 	int			last;
 
-	if (!fc_shmem_ready())
-		fc_report_not_preloaded();
-	fc_admin_lock_keys("rotate_key()");
-	key = key_in_use(name);
-	active = fc_keyring_active(key, FC_PURPOSE_WRAP);
 	if (active == NULL)
 		fc_report_key_state(name, 0, "without an active version",
 							"Use fieldcrypt.activate_version() if it has a pre-active one.");
-	last = fc_keyring_last_version(key, FC_PURPOSE_WRAP);
+	last = fc_keyring_last_version(key, purpose);
 	if (last >= PG_UINT16_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -375,8 +368,24 @@ fc_rotate_key(PG_FUNCTION_ARGS)
 
 	request_version(name, &context, provider, kms_key, &answer);
 	insert_version(&context, provider, &answer, false);
+	return context.version;
+}
+
+Datum
+fc_rotate_key(PG_FUNCTION_ARGS)
+{
+	char	   *name = fc_arg_text(fcinfo, 0, "key");
+	bool		activate = fc_arg_bool(fcinfo, 1, "activate");
+	FcKeyId		key_id;
+	int			version;
+
+	if (!fc_shmem_ready())
+		fc_report_not_preloaded();
+	fc_admin_lock_keys("rotate_key()");
+	key_id = fc_admin_key_in_use(name)->key_id;
+	version = fc_admin_make_version(name, FC_PURPOSE_WRAP);
 	if (activate)
-		make_active(&context.key_id, context.version);
+		fc_admin_activate(&key_id, FC_PURPOSE_WRAP, version);
 	return (Datum) 0;
 }
 
@@ -390,7 +399,7 @@ fc_activate_version(PG_FUNCTION_ARGS)
 	FcKeyId		key_id;
 
 	fc_admin_lock_keys("activate_version()");
-	key = key_in_use(name);
+	key = fc_admin_key_in_use(name);
 	key_id = key->key_id;
 	if (number >= 1 && number <= PG_UINT16_MAX)
 		version = fc_keyring_version(key, FC_PURPOSE_WRAP, number);
@@ -406,6 +415,6 @@ fc_activate_version(PG_FUNCTION_ARGS)
 				 errdetail("The version is %s; only a pre-active version becomes active.",
 						   state_name(version->state)),
 				 errhint("Use CALL fieldcrypt.rotate_key() to make a new version.")));
-	make_active(&key_id, number);
+	fc_admin_activate(&key_id, FC_PURPOSE_WRAP, number);
 	return (Datum) 0;
 }

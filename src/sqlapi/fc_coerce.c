@@ -13,7 +13,9 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "replication/logicalworker.h"
+#include "storage/lmgr.h"
 
 #include "base/fc_secret.h"
 #include "pg/fc_compat.h"
@@ -45,6 +47,46 @@ tag_is_current(const FcHeader *header, uint32 prefix)
 		   (version->source.id.context.version & 31) == FC_TAG_INDEX_VERSION(header->tag[0]);
 }
 
+/*
+ * Is the tag of a version that stored tags may be of?  versions: of the key
+ * that the value itself names.
+ */
+static bool
+is_of_version(const FcHeader *header, const uint16 *versions, int count)
+{
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		if ((versions[i] & 31) == FC_TAG_INDEX_VERSION(header->tag[0]))
+			return true;
+	}
+	return false;
+}
+
+bool
+fc_tag_is_searched(const FcHeader *header, bool keep)
+{
+	uint16		versions[FC_INDEX_VERSIONS_MAX];
+	const FcKey *key;
+
+	if (header->mode == FC_MODE_NONE || !fc_keyring_usable())
+		return true;
+	key = fc_keyring_by_id(&header->key_id);
+	if (key == NULL || fc_keyring_last_version(key, FC_PURPOSE_INDEX) == 0)
+		return true;
+	if (tag_is_current(header, fc_key_id_prefix(&header->key_id)))
+		return true;
+	if (keep && !RecoveryInProgress())
+	{
+		/* retiring a version takes a lock that waits for this one */
+		LockRelationOid(fc_keyring_table("key_versions"), RowShareLock);
+		key = fc_keyring_by_id(&header->key_id);
+	}
+	return key != NULL &&
+		is_of_version(header, versions, fc_keyring_index_versions(key, FC_INDEX_STORED, versions));
+}
+
 /* Is the value what a column of this type modifier stores? */
 static bool
 fits(const FcHeader *header, int32 typmod)
@@ -59,6 +101,8 @@ fits(const FcHeader *header, int32 typmod)
 		if (!same)
 			fc_report_typmod_mismatch(fc_key_id_prefix(&header->key_id), header->mode,
 									  typmod, NULL);
+		if (!fc_tag_is_searched(header, true))
+			fc_report_tag_not_searched(header, NULL);
 		return true;
 	}
 	return same && (header->mode == FC_MODE_NONE || tag_is_current(header, prefix));
@@ -83,6 +127,12 @@ reencrypt(const struct varlena *datum, int32 typmod)
 	}
 	PG_END_TRY();
 	return result;
+}
+
+struct varlena *
+fc_tag_anew(const struct varlena *datum, const FcHeader *header)
+{
+	return reencrypt(datum, FC_TYPMOD_MAKE(fc_key_id_prefix(&header->key_id), header->mode));
 }
 
 Datum

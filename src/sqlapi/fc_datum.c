@@ -39,9 +39,8 @@
 static text *open_text(const FcValue *value, bool noerror);
 static bool open_into(const FcValue *value, uint8 *out, bool noerror);
 static char *convert(const char *src, Size len, bool to_utf8, Size before, Size *out_len);
-static struct varlena *seal_utf8(const char *utf8, Size len, int32 typmod);
 static void tag_utf8(const char *utf8, Size len, uint32 prefix, uint8 mode,
-					 FcPrivilege privilege, uint8 tag[FC_TAG_BYTES]);
+					 FcPrivilege privilege, uint16 version, uint8 tag[FC_TAG_BYTES]);
 
 /* ---- literals ---- */
 
@@ -437,12 +436,12 @@ fc_encrypt_text(const char *text, Size len, int32 typmod)
 
 	utf8 = server_to_utf8(text, len, &utf8_len);
 	if (utf8 == text)
-		result = seal_utf8(utf8, utf8_len, typmod);
+		result = fc_seal_utf8(utf8, utf8_len, typmod);
 	else
 	{
 		PG_TRY();
 		{
-			result = seal_utf8(utf8, utf8_len, typmod);
+			result = fc_seal_utf8(utf8, utf8_len, typmod);
 		}
 		PG_FINALLY();
 		{
@@ -456,8 +455,8 @@ fc_encrypt_text(const char *text, Size len, int32 typmod)
 	return result;
 }
 
-static struct varlena *
-seal_utf8(const char *utf8, Size len, int32 typmod)
+struct varlena *
+fc_seal_utf8(const char *utf8, Size len, int32 typmod)
 {
 	uint32		prefix = FC_TYPMOD_PREFIX(typmod);
 	uint8		mode = FC_TYPMOD_MODE(typmod);
@@ -478,7 +477,7 @@ seal_utf8(const char *utf8, Size len, int32 typmod)
 	result = palloc(VARHDRSZ + room);
 
 	if (tagged)
-		tag_utf8(utf8, len, prefix, mode, FC_PRIV_ENCRYPT, tag);
+		tag_utf8(utf8, len, prefix, mode, FC_PRIV_ENCRYPT, 0, tag);
 
 	fc_broker_seal_key(prefix, &context, &key);
 	size = fc_value_size(context.suite, tagged, len);
@@ -496,7 +495,7 @@ seal_utf8(const char *utf8, Size len, int32 typmod)
 
 void
 fc_tag_text(const char *text, Size len, uint32 prefix, uint8 mode,
-			FcPrivilege privilege, uint8 tag[FC_TAG_BYTES])
+			FcPrivilege privilege, uint16 version, uint8 tag[FC_TAG_BYTES])
 {
 	Size		utf8_len;
 	char	   *utf8;
@@ -505,13 +504,13 @@ fc_tag_text(const char *text, Size len, uint32 prefix, uint8 mode,
 	utf8 = server_to_utf8(text, len, &utf8_len);
 	if (utf8 == text)
 	{
-		tag_utf8(utf8, utf8_len, prefix, mode, privilege, tag);
+		tag_utf8(utf8, utf8_len, prefix, mode, privilege, version, tag);
 		return;
 	}
 
 	PG_TRY();
 	{
-		tag_utf8(utf8, utf8_len, prefix, mode, privilege, tag);
+		tag_utf8(utf8, utf8_len, prefix, mode, privilege, version, tag);
 	}
 	PG_FINALLY();
 	{
@@ -528,14 +527,13 @@ fc_tag_text(const char *text, Size len, uint32 prefix, uint8 mode,
  */
 static void
 tag_utf8(const char *utf8, Size len, uint32 prefix, uint8 mode,
-		 FcPrivilege privilege, uint8 tag[FC_TAG_BYTES])
+		 FcPrivilege privilege, uint16 version, uint8 tag[FC_TAG_BYTES])
 {
 	const uint8 *input = (const uint8 *) utf8;
 	Size		room = mode == FC_MODE_EXACT ? 0 : FC_NORMALISED_MAX(len);
 	uint8	   *buffer = NULL;
 	FcStatus	status = FC_OK;
 	FcSecret	key;
-	uint16		version;
 
 	if (room > 0)
 		buffer = palloc_extended(room, MCXT_ALLOC_HUGE);

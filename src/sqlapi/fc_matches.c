@@ -60,7 +60,7 @@ fc_matches(PG_FUNCTION_ARGS)
 	check_searchable(value, &header, known);
 	prefix = fc_key_id_prefix(&header.key_id);
 	fc_tag_text(VARDATA_ANY(other), VARSIZE_ANY_EXHDR(other), prefix, header.mode,
-				FC_PRIV_DECRYPT, wanted);
+				FC_PRIV_DECRYPT, 0, wanted);
 
 	if (is_comparable(&header, prefix, wanted))
 		memcpy(tag, header.tag, FC_TAG_BYTES);
@@ -69,7 +69,7 @@ fc_matches(PG_FUNCTION_ARGS)
 		text	   *plain = fc_decrypt_datum(value);
 
 		fc_tag_text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain), prefix, header.mode,
-					FC_PRIV_DECRYPT, tag);
+					FC_PRIV_DECRYPT, 0, tag);
 		fc_wipe(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
 		pfree(plain);
 	}

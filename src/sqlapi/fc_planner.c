@@ -10,6 +10,12 @@
  * texts (every mode but exact) the texts are compared as well, by an operator
  * that is not rewritten again.
  *
+ * While the index key is being rotated a column has tags of two versions.
+ * Then a value's tags are asked for all at once, blind_index(column) = ANY
+ * (blind_index_as(array[x], typmod)), and what stands against a column is
+ * opened: tags of two versions cannot be compared, and an equality that is no
+ * operator of two expressions would leave nested loops as the only join.
+ *
  * The expressions must be what CREATE INDEX stored, node for node, or the
  * index is not recognised: the argument as it stands, the collation that the
  * parser gives the call.
@@ -26,6 +32,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_func.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -44,10 +51,14 @@ PG_FUNCTION_INFO_V1(fc_same_text_sel);
 
 static bool load_oids(FcPlannerOids *oids, Oid type);
 static Oid	find_function(const char *schema, const char *name, int nargs, Oid a, Oid b);
+static Oid	find_function3(const char *schema, const char *name);
 static Oid	find_operator(const char *schema, const char *name, Oid left, Oid right);
 static Node *compare_literal(const FcPlannerOids *oids, Node *left, Node *right, Oid collation);
 static Node *strip_casts(const FcPlannerOids *oids, Node *expr);
 static Node *strip_array_casts(const FcPlannerOids *oids, Node *expr);
+static Expr *make_tag_match(const FcPlannerOids *oids, Node *column, Node *other, int32 typmod);
+static Expr *make_tag_any(const FcPlannerOids *oids, Node *column, Node *array, bool of_text,
+						  int32 typmod);
 static Expr *make_tag_equality(Expr *left, Expr *right);
 static Expr *make_call(Oid function, Oid result, Node *argument, int32 typmod);
 static Node *add_recheck(int32 typmod, Expr *tags, Expr *recheck);
@@ -91,6 +102,9 @@ load_oids(FcPlannerOids *oids, Oid type)
 	oids->same_values = find_operator(own, "#=#", type, type);
 	oids->same_text = find_operator(own, "#=#", type, TEXTOID);
 	oids->blind_index = find_function(own, "blind_index", 1, type, InvalidOid);
+	oids->tag_of_text = find_function3(own, "blind_index");
+	oids->tags_of_text = find_function3(own, "blind_indexes");
+	oids->uuid_eq = find_operator(core, "=", UUIDOID, UUIDOID);
 	oids->as_value = find_function(own, "blind_index_as", 2, type, INT4OID);
 	oids->as_text = find_function(own, "blind_index_as", 2, TEXTOID, INT4OID);
 	oids->as_values = find_function(own, "blind_index_as", 2, oids->array_type, INT4OID);
@@ -107,7 +121,8 @@ load_oids(FcPlannerOids *oids, Oid type)
 	/* a script may be half run, or an older one installed */
 	return OidIsValid(oids->eq_values) && OidIsValid(oids->eq_text) &&
 		OidIsValid(oids->same_values) && OidIsValid(oids->same_text) &&
-		OidIsValid(oids->blind_index) && OidIsValid(oids->as_value) &&
+		OidIsValid(oids->blind_index) && OidIsValid(oids->tag_of_text) &&
+		OidIsValid(oids->tags_of_text) && OidIsValid(oids->as_value) &&
 		OidIsValid(oids->as_text) && OidIsValid(oids->as_values) &&
 		OidIsValid(oids->as_texts) && OidIsValid(oids->text_of_value) &&
 		OidIsValid(oids->cast_value) &&
@@ -122,6 +137,16 @@ find_function(const char *schema, const char *name, int nargs, Oid a, Oid b)
 
 	return LookupFuncName(list_make2(makeString(pstrdup(schema)), makeString(pstrdup(name))),
 						  nargs, types, true);
+}
+
+/* name(text, text, text) */
+static Oid
+find_function3(const char *schema, const char *name)
+{
+	Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
+
+	return LookupFuncName(list_make2(makeString(pstrdup(schema)), makeString(pstrdup(name))),
+						  3, types, true);
 }
 
 static Oid
@@ -191,13 +216,26 @@ fc_make_blind_index(const FcPlannerOids *oids, Node *column)
 								 InvalidOid, exprCollation(column), COERCE_EXPLICIT_CALL);
 }
 
+bool		fc_search_planned = false;
+
+int
+fc_search_versions(int32 typmod)
+{
+	uint16		versions[FC_INDEX_VERSIONS_MAX];
+	const FcKey *key;
+
+	fc_search_planned = true;
+	key = fc_keyring_usable() ? fc_keyring_by_prefix(FC_TYPMOD_PREFIX(typmod)) : NULL;
+	return key != NULL ? fc_keyring_index_versions(key, FC_INDEX_PLANNED, versions) : 1;
+}
+
 Node *
 fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *right, Oid collation)
 {
 	int32		typmod = fc_searchable_typmod(oids, left);
 	int32		other = fc_searchable_typmod(oids, right);
-	Expr	   *tag;
-	bool		is_text;
+	Expr	   *tags;
+	bool		is_text = false;
 
 	if (!OidIsValid(collation))
 		return NULL;
@@ -217,8 +255,10 @@ fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *right, Oid coll
 
 	if (typmod == other)
 	{
-		tag = fc_make_blind_index(oids, right);
-		is_text = false;
+		if (fc_search_versions(typmod) > 1)
+			return NULL;
+		tags = make_tag_equality(fc_make_blind_index(oids, left),
+								 fc_make_blind_index(oids, right));
 	}
 	else
 	{
@@ -226,11 +266,12 @@ fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *right, Oid coll
 		is_text = exprType(right) == TEXTOID;
 		if (!is_text && getBaseType(exprType(right)) != oids->type)
 			return NULL;
-		tag = make_call(is_text ? oids->as_text : oids->as_value, UUIDOID, right, typmod);
+		tags = make_tag_match(oids, left, right, typmod);
+		if (tags == NULL)
+			return NULL;
 	}
 
-	return add_recheck(typmod,
-					   make_tag_equality(fc_make_blind_index(oids, left), tag),
+	return add_recheck(typmod, tags,
 					   make_opclause(is_text ? oids->same_text : oids->same_values,
 									 BOOLOID, false, (Expr *) copyObject(left),
 									 (Expr *) copyObject(right), InvalidOid, collation));
@@ -257,7 +298,7 @@ fc_rewrite_any(const FcPlannerOids *oids, ScalarArrayOpExpr *any)
 	Node	   *array = (Node *) lsecond(any->args);
 	int32		typmod;
 	Oid			element;
-	ScalarArrayOpExpr *tags;
+	Expr	   *tags;
 	ScalarArrayOpExpr *recheck;
 
 	if (!any->useOr || (any->opno != oids->eq_values && any->opno != oids->eq_text))
@@ -272,20 +313,13 @@ fc_rewrite_any(const FcPlannerOids *oids, ScalarArrayOpExpr *any)
 	if (element != oids->type && element != TEXTOID)
 		return NULL;
 
-	tags = makeNode(ScalarArrayOpExpr);
-	tags->opno = find_operator("pg_catalog", "=", UUIDOID, UUIDOID);
-	tags->opfuncid = get_opcode(tags->opno);
-	tags->useOr = true;
-	tags->args = list_make2(fc_make_blind_index(oids, left),
-							make_call(element == TEXTOID ? oids->as_texts : oids->as_values,
-									  UUIDARRAYOID, array, typmod));
-	tags->location = any->location;
+	tags = make_tag_any(oids, left, array, element == TEXTOID, typmod);
 
 	recheck = copyObject(any);
 	recheck->opno = element == TEXTOID ? oids->same_text : oids->same_values;
 	recheck->opfuncid = get_opcode(recheck->opno);
 	lsecond(recheck->args) = copyObject(array);
-	return add_recheck(typmod, (Expr *) tags, (Expr *) recheck);
+	return add_recheck(typmod, tags, (Expr *) recheck);
 }
 
 /*
@@ -339,6 +373,101 @@ strip_array_casts(const FcPlannerOids *oids, Node *expr)
 			break;
 	}
 	return expr;
+}
+
+/*
+ * make_tag_match
+ *		The tags of what a text or value finds in a column; NULL if the
+ *		comparison has to open what it compares.
+ */
+static Expr *
+make_tag_match(const FcPlannerOids *oids, Node *column, Node *other, int32 typmod)
+{
+	bool		is_text = exprType(other) == TEXTOID;
+	ArrayExpr  *array;
+
+	if (fc_search_versions(typmod) <= 1)
+		return make_tag_equality(fc_make_blind_index(oids, column),
+								 make_call(is_text ? oids->as_text : oids->as_value,
+										   UUIDOID, other, typmod));
+	if (contain_var_clause(other))
+		return NULL;
+
+	array = makeNode(ArrayExpr);
+	array->element_typeid = is_text ? TEXTOID : oids->type;
+	array->array_typeid = is_text ? TEXTARRAYOID : oids->array_type;
+	array->array_collid = exprCollation(other);
+	if (exprType(other) != array->element_typeid)
+		other = (Node *) makeRelabelType((Expr *) copyObject(other), oids->type, -1,
+										 exprCollation(other), COERCE_IMPLICIT_CAST);
+	array->elements = list_make1(copyObject(other));
+	array->location = -1;
+	return make_tag_any(oids, column, (Node *) array, is_text, typmod);
+}
+
+/* blind_index(column) = ANY (blind_index_as(array, typmod)) */
+static Expr *
+make_tag_any(const FcPlannerOids *oids, Node *column, Node *array, bool of_text, int32 typmod)
+{
+	ScalarArrayOpExpr *tags = makeNode(ScalarArrayOpExpr);
+
+	/* as many tags as there are versions when it runs */
+	fc_search_planned = true;
+	tags->opno = oids->uuid_eq;
+	tags->opfuncid = get_opcode(tags->opno);
+	tags->useOr = true;
+	tags->args = list_make2(fc_make_blind_index(oids, column),
+							make_call(of_text ? oids->as_texts : oids->as_values,
+									  UUIDARRAYOID, array, typmod));
+	tags->location = -1;
+	return (Expr *) tags;
+}
+
+/* The versions of the key that a call of blind_index() names; 2 where it is not known. */
+static int
+versions_of_call(FuncExpr *call)
+{
+	Const	   *key = lsecond(call->args);
+	uint32		prefix;
+
+	if (!IsA(key, Const) || key->constisnull)
+		return 2;
+	if (fc_key_prefix(VARDATA_ANY(DatumGetPointer(key->constvalue)),
+					  VARSIZE_ANY_EXHDR(DatumGetPointer(key->constvalue)), &prefix) != FC_OK)
+		return 2;
+	return fc_search_versions(FC_TYPMOD_MAKE(prefix, FC_MODE_EXACT));
+}
+
+Node *
+fc_rewrite_tag_of_text(const FcPlannerOids *oids, OpExpr *equality)
+{
+	Node	   *tag = linitial(equality->args);
+	FuncExpr   *call = lsecond(equality->args);
+	ScalarArrayOpExpr *result;
+
+	if (equality->opno != oids->uuid_eq)
+		return NULL;
+	if (IsA(tag, FuncExpr) && ((FuncExpr *) tag)->funcid == oids->tag_of_text)
+	{
+		tag = lsecond(equality->args);
+		call = linitial(equality->args);
+	}
+	if (!IsA(call, FuncExpr) || call->funcid != oids->tag_of_text)
+		return NULL;
+	fc_search_planned = true;
+	if (versions_of_call(call) <= 1)
+		return NULL;
+
+	call = copyObject(call);
+	call->funcid = oids->tags_of_text;
+	call->funcresulttype = UUIDARRAYOID;
+	result = makeNode(ScalarArrayOpExpr);
+	result->opno = oids->uuid_eq;
+	result->opfuncid = get_opcode(result->opno);
+	result->useOr = true;
+	result->args = list_make2(copyObject(tag), call);
+	result->location = -1;
+	return (Node *) result;
 }
 
 static Expr *

@@ -25,6 +25,9 @@ typedef struct FcPlannerOids
 	Oid			same_values;	/* #=#, for rechecks */
 	Oid			same_text;
 	Oid			blind_index;	/* blind_index(encrypted_text) */
+	Oid			tag_of_text;	/* blind_index(text, key, mode) */
+	Oid			tags_of_text;	/* blind_indexes(text, key, mode) */
+	Oid			uuid_eq;
 	Oid			as_value;		/* blind_index_as(...) */
 	Oid			as_text;
 	Oid			as_values;
@@ -45,9 +48,23 @@ extern int32 fc_searchable_typmod(const FcPlannerOids *oids, Node *expr);
 /* blind_index(column) */
 extern Expr *fc_make_blind_index(const FcPlannerOids *oids, Node *column);
 
+/*
+ * fc_search_versions
+ *		How many versions of the index key the tags in a searchable column may
+ *		be of.  Whatever is planned by the answer is planned again when the
+ *		key tables change.
+ */
+extern int	fc_search_versions(int32 typmod);
+
+/* Has the statement being planned asked since the flag was last cleared? */
+extern bool fc_search_planned;
+
 /* What `left = right` becomes, or NULL if it stays. */
 extern Node *fc_rewrite_equality(const FcPlannerOids *oids, Node *left, Node *right,
 								 Oid collation);
+
+/* What `tag = blind_index(text, key, mode)` becomes, or NULL if it stays. */
+extern Node *fc_rewrite_tag_of_text(const FcPlannerOids *oids, OpExpr *equality);
 
 /* What `column = ANY (array)` becomes, or NULL if it stays. */
 extern Node *fc_rewrite_any(const FcPlannerOids *oids, ScalarArrayOpExpr *any);

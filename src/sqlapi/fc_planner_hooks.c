@@ -21,6 +21,7 @@
 #include "optimizer/planner.h"
 
 #include "pg/fc_compat.h"
+#include "pg/fc_keyring.h"
 #include "sqlapi/fc_planner.h"
 #include "sqlapi/fc_sqlapi.h"
 
@@ -33,6 +34,7 @@ static get_relation_info_hook_type prev_get_relation_info = NULL;
 
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursor_options, ParamListInfo params);
+static void depend_on_versions(PlannedStmt *plan);
 static void relation_info(PlannerInfo *root, Oid relation, bool inhparent, RelOptInfo *rel);
 static bool has_work(Node *node, void *context);
 static Node *rewrite(Node *node, void *context);
@@ -54,13 +56,33 @@ static PlannedStmt *
 plan_statement(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
 	const FcPlannerOids *oids = IsTransactionState() ? fc_planner_oids() : NULL;
+	bool		outer = fc_search_planned;
+	PlannedStmt *result;
 
+	fc_search_planned = false;
 	if (oids != NULL && has_work((Node *) parse, unconstify(FcPlannerOids *, oids)))
 		parse = (Query *) rewrite((Node *) parse, unconstify(FcPlannerOids *, oids));
 
-	if (prev_planner)
-		return prev_planner(parse, query_string, cursor_options, params);
-	return standard_planner(parse, query_string, cursor_options, params);
+	result = prev_planner ? prev_planner(parse, query_string, cursor_options, params) :
+		standard_planner(parse, query_string, cursor_options, params);
+	if (fc_search_planned)
+		depend_on_versions(result);
+	/* a planner that ran this one, for a function, knows no better */
+	fc_search_planned |= outer;
+	return result;
+}
+
+/*
+ * How a column is searched depends on the versions of its key, so a cached
+ * plan lives no longer than what the plan cache knows of the key tables.
+ */
+static void
+depend_on_versions(PlannedStmt *plan)
+{
+	Oid			versions = fc_keyring_table("key_versions");
+
+	if (OidIsValid(versions))
+		plan->relationOids = list_append_unique_oid(plan->relationOids, versions);
 }
 
 /*
@@ -109,6 +131,8 @@ has_work(Node *node, void *context)
 		 ((ScalarArrayOpExpr *) node)->opno == oids->eq_text ||
 		 fc_shows_texts(oids, (ScalarArrayOpExpr *) node)))
 		return true;
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == oids->tag_of_text)
+		return true;
 	return expression_tree_walker(node, has_work, context);
 }
 
@@ -134,6 +158,13 @@ rewrite(Node *node, void *context)
 
 		if (result == NULL && fc_shows_texts(oids, (ScalarArrayOpExpr *) node))
 			result = fc_hide_texts(oids, (ScalarArrayOpExpr *) node);
+		if (result != NULL)
+			return expression_tree_mutator(result, rewrite, context);
+	}
+	if (IsA(node, OpExpr) && list_length(((OpExpr *) node)->args) == 2)
+	{
+		Node	   *result = fc_rewrite_tag_of_text(oids, (OpExpr *) node);
+
 		if (result != NULL)
 			return expression_tree_mutator(result, rewrite, context);
 	}

@@ -39,6 +39,7 @@
 #include "pg/fc_keyring.h"
 #include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_sqlapi.h"
+#include "sqlapi/fc_tags.h"
 
 /* One catalog row, found by OID; closed by row_close. */
 typedef struct FcRow
@@ -74,8 +75,12 @@ fc_refuse_index(Oid index)
 	row_open(&row, IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid, index);
 	if (row.tuple != NULL)
 	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(row.tuple);
+
 		refuse_index_columns(&row);
 		refuse_index_expressions(&row);
+		if (form->indisunique || form->indisexclusion)
+			fc_tags_refuse_mixed(form, (List *) row_expression(&row, Anum_pg_index_indexprs));
 	}
 	row_close(&row);
 }

@@ -21,6 +21,7 @@
 
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 
 #include "base/fc_b64.h"
@@ -40,6 +41,8 @@ PG_FUNCTION_INFO_V1(fc_encrypted_text_send);
 
 static struct varlena *armour_in(const char *text, Size len, int32 typmod,
 								 fmNodePtr escontext);
+static struct varlena *with_searched_tag(struct varlena *datum, const FcValue *value,
+										 fmNodePtr escontext);
 static bool shows_plaintext(const struct varlena *datum, const FcValue *value,
 							char **instead);
 
@@ -122,7 +125,38 @@ armour_in(const char *text, Size len, int32 typmod, fmNodePtr escontext)
 		return NULL;
 	}
 	SET_VARSIZE(result, VARHDRSZ + value_len);
-	return result;
+	return typmod >= 0 ? with_searched_tag(result, &value, escontext) : result;
+}
+
+/*
+ * with_searched_tag
+ *		A value of an old dump may have a tag of an index key that has been
+ *		rotated out since.  A search would miss it: so it is tagged again if
+ *		the role may open it, and refused if not.
+ */
+static struct varlena *
+with_searched_tag(struct varlena *datum, const FcValue *value, fmNodePtr escontext)
+{
+	FcHeader	header;
+
+	if (!fc_datum_header(PointerGetDatum(datum), &header) || fc_tag_is_searched(&header, true))
+		return datum;
+	if (!IsLogicalWorker() && fc_broker_may_decrypt(value))
+		return fc_tag_anew(datum, &header);
+	fc_report_tag_not_searched(&header, escontext);
+	return NULL;
+}
+
+void
+fc_report_tag_not_searched(const FcHeader *header, fmNodePtr escontext)
+{
+	ereturn(escontext, ,
+			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			 errmsg("ciphertext has a tag that searches do not ask for"),
+			 errdetail("Its tag is of version %d modulo 32 of the index key of \"%s\", which is not in use.",
+					   FC_TAG_INDEX_VERSION(header->tag[0]),
+					   fc_prefix_label(fc_key_id_prefix(&header->key_id))),
+			 errhint("Load it as a role that holds decrypt on the key: the value is tagged again.")));
 }
 
 /* "key "pii", searchable=exact", for messages; palloc'd */

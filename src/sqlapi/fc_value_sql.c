@@ -7,7 +7,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -20,6 +22,7 @@ PG_FUNCTION_INFO_V1(fc_encrypt);
 PG_FUNCTION_INFO_V1(fc_value_info);
 PG_FUNCTION_INFO_V1(fc_blind_index);
 PG_FUNCTION_INFO_V1(fc_blind_index_text);
+PG_FUNCTION_INFO_V1(fc_blind_indexes_text);
 
 /* Columns of value_info(). */
 enum
@@ -161,6 +164,34 @@ fc_blind_index_text(PG_FUNCTION_ARGS)
 	uint8		tag[FC_TAG_BYTES];
 
 	fc_tag_text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain), prefix, mode,
-				FC_PRIV_DECRYPT, tag);
+				FC_PRIV_DECRYPT, 0, tag);
 	PG_RETURN_DATUM(uuid_of_tag(tag));
+}
+
+/*
+ * The tags that a text may have: of every version of the index key that
+ * stored tags may be of.
+ */
+Datum
+fc_blind_indexes_text(PG_FUNCTION_ARGS)
+{
+	text	   *plain = PG_GETARG_TEXT_PP(0);
+	uint32		prefix = prefix_of_key(PG_GETARG_TEXT_PP(1));
+	uint8		mode = fc_mode_parse(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	const FcKey *key = fc_keyring_usable() ? fc_keyring_by_prefix(prefix) : NULL;
+	uint16		versions[FC_INDEX_VERSIONS_MAX] = {0};
+	Datum		tags[FC_INDEX_VERSIONS_MAX];
+	uint8		tag[FC_TAG_BYTES];
+	int			count = 0;
+
+	if (key != NULL)
+		count = fc_keyring_index_versions(key, FC_INDEX_STORED, versions);
+	/* the active one also where there is none: that reports what is wrong */
+	for (int i = 0; i < Max(count, 1); i++)
+	{
+		fc_tag_text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain), prefix, mode,
+					FC_PRIV_DECRYPT, versions[i], tag);
+		tags[i] = uuid_of_tag(tag);
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(tags, Max(count, 1), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 }

@@ -54,11 +54,35 @@ extern text *fc_try_open_text(const FcValue *value);
 
 /*
  * fc_tag_text
- *		The tag that a text in the server encoding has under the active index
- *		key of a prefix; needs the privilege on the key.
+ *		The tag that a text in the server encoding has under a version of the
+ *		index key of a prefix, or (0) its active one; needs the privilege on
+ *		the key.
  */
 extern void fc_tag_text(const char *text, Size len, uint32 prefix, uint8 mode,
-						FcPrivilege privilege, uint8 tag[FC_TAG_BYTES]);
+						FcPrivilege privilege, uint16 version,
+						uint8 tag[FC_TAG_BYTES]);
+
+/*
+ * fc_seal_utf8
+ *		What a column of the type modifier stores for a text that is UTF-8
+ *		already; needs encrypt on the key.
+ */
+extern struct varlena *fc_seal_utf8(const char *utf8, Size len, int32 typmod);
+
+/* ---- fc_coerce.c ---- */
+
+/*
+ * fc_tag_is_searched
+ *		Does a search in a column of the value's key and mode find its tag?
+ *		True where the keyring does not know the key: restored values may come
+ *		before it.  A tag that a walk has yet to rewrite is found as well; with
+ *		`keep` it is noted, until the end of the transaction, that such a tag
+ *		is being stored, so that its version is not retired meanwhile.
+ */
+extern bool fc_tag_is_searched(const FcHeader *header, bool keep);
+
+/* The value under its own key and mode with the tag that a write gives now. */
+extern struct varlena *fc_tag_anew(const struct varlena *datum, const FcHeader *header);
 
 /* ---- fc_type_io.c ---- */
 
@@ -76,6 +100,9 @@ extern void fc_check_plaintext_allowed(void);
 /* The value's key and mode are not what the type modifier names: 22P03. */
 extern void fc_report_typmod_mismatch(uint32 prefix, uint8 mode, int32 typmod,
 									  fmNodePtr escontext);
+
+/* A search would not find the value's tag: 22P03. */
+extern void fc_report_tag_not_searched(const FcHeader *header, fmNodePtr escontext);
 
 /* What a reader without decrypt gets. */
 typedef enum FcDenied

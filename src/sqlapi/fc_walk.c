@@ -18,6 +18,7 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -67,7 +68,8 @@ report_failure(Course *course, ItemPointer tid)
 		return;
 	ereport(WARNING,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("a value of %s at (%u,%u) cannot be moved to another version",
+			 errmsg(course->walk->mover.retag ? "a value of %s at (%u,%u) cannot be tagged anew" :
+					"a value of %s at (%u,%u) cannot be moved to another version",
 					course->label, ItemPointerGetBlockNumberNoCheck(tid),
 					ItemPointerGetOffsetNumberNoCheck(tid)),
 			 errdetail("Its key or version is destroyed or not in this keyring, or the value was altered."),
@@ -182,7 +184,8 @@ run_batch(Course *course)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
-	PushActiveSnapshot(GetTransactionSnapshot());
+	/* in one transaction its first snapshot may be older than its locks */
+	PushActiveSnapshot(course->walk->atomic ? GetLatestSnapshot() : GetTransactionSnapshot());
 	rel = fc_walk_open(course->column, dry ? AccessShareLock : RowExclusiveLock);
 	if (rel != NULL)
 	{
@@ -190,7 +193,7 @@ run_batch(Course *course)
 		fc_walk_check_owner(course->column, course->walk->command);
 		course->nblocks = RelationGetNumberOfBlocks(rel);
 		if (!dry)
-			writer = fc_row_writer_open(rel, course->column);
+			writer = fc_row_writer_open(rel, course->column, course->walk->mover.retag);
 		scan_batch(course, rel, writer, &more);
 		if (writer != NULL)
 			fc_row_writer_close(writer);
@@ -206,7 +209,9 @@ run_batch(Course *course)
 static void
 end_batch(Course *course)
 {
-	if (course->walk->dry_run)
+	if (course->walk->atomic)
+		CommandCounterIncrement();
+	if (course->walk->dry_run || course->walk->atomic)
 		return;
 	SPI_commit();
 	if (course->walk->pause_ms <= 0)
@@ -306,6 +311,7 @@ fc_walk_column(FcWalk *walk, const FcWalkColumn *column)
 		run_pass(&course);
 	} while (!walk->stopped && !walk->dry_run && course.pass < WALK_PASSES &&
 			 (course.written > 0 || course.locked > 0));
+	walk->failed += course.failed;
 	report_end(&course);
 	if (!walk->stopped && !walk->dry_run && course.written > 0)
 		ereport(WARNING,

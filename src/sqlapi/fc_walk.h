@@ -16,6 +16,7 @@
 
 #include "access/attnum.h"
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/rel.h"
@@ -56,6 +57,9 @@ fc_key_id_equal(const FcKeyId *a, const FcKeyId *b)
  */
 extern List *fc_walk_columns(Oid relation, const char *column);
 
+/* The columns of our type that one relation stores itself. */
+extern List *fc_walk_own_columns(Oid relation);
+
 /*
  * fc_walk_all_columns
  *		Every such column of the database; with a prefix, those that may hold
@@ -93,6 +97,13 @@ extern bool fc_walk_visit(const FcWalkColumn *column, Datum *datum,
 /* ---- fc_walk_usage.c ---- */
 
 /*
+ * fc_walk_scan
+ *		Show every value of a column under the active snapshot to the visitor,
+ *		which replaces none.
+ */
+extern void fc_walk_scan(const FcWalkColumn *column, FcVisitor visitor, void *arg);
+
+/*
  * fc_walk_tally
  *		Count the values of a column by key and version under the active
  *		snapshot; a list of FcTallyEntry.
@@ -108,10 +119,19 @@ typedef enum FcMove
 	FC_MOVE_FAILED				/* altered, malformed, or its key is gone */
 } FcMove;
 
-/* How values are moved to the active version of their key. */
+/* The mode of a value stays. */
+#define FC_MODE_KEEP 0xff
+
+/*
+ * How values are moved to the active version of their key, or (retag) to the
+ * tag that a search asks for.
+ */
 typedef struct FcMover
 {
 	bool		fresh;			/* with new data keys: needs decrypt on the key */
+	bool		retag;			/* by their tags; needs decrypt as well */
+	uint8		mode;			/* retag: the mode to have, or FC_MODE_KEEP */
+	bool		next_version;	/* retag: every tag is old, the version to come is not made yet */
 	const FcKeyId *only;		/* identities of the key to treat; NULL = any key */
 	int			nonly;
 	bool		dry;			/* look only */
@@ -133,7 +153,9 @@ typedef struct FcWalk
 	int64		pause_ms;
 	TimestampTz deadline;		/* 0 = none */
 	bool		dry_run;
+	bool		atomic;			/* in the caller's transaction */
 	bool		stopped;		/* by the deadline */
+	int64		failed;			/* values that could not be moved */
 } FcWalk;
 
 /* Walk one column to its end, or to the deadline. */
@@ -141,15 +163,39 @@ extern void fc_walk_column(FcWalk *walk, const FcWalkColumn *column);
 
 /* ---- fc_walk_call.c ---- */
 
+/*
+ * fc_walk_options
+ *		Read the arguments that all walks share, which begin at n, and refuse
+ *		what cannot walk: a transaction block, a standby.
+ */
+extern void fc_walk_options(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk);
+
+/* SPI for a procedure that commits. */
+extern void fc_walk_connect(const FcWalk *walk);
+
+/* Walk columns, all of which the caller must own, unless they are others' temporary ones. */
+extern void fc_walk_all(FcWalk *walk, List *columns);
+extern void fc_walk_check_owners(const FcWalk *walk, List *columns);
+
 /* 42501 unless the current user owns the column's table. */
 extern void fc_walk_check_owner(const FcWalkColumn *column, const char *command);
+
+/* ---- fc_walk_wait.c ---- */
+
+/*
+ * fc_walk_wait
+ *		Commit, and wait until every transaction that runs now in this database
+ *		has ended; prepared ones too.  False, and walk->stopped set, if the
+ *		deadline came first; lock_timeout is obeyed.
+ */
+extern bool fc_walk_wait(FcWalk *walk);
 
 /* ---- fc_walk_row.c ---- */
 
 typedef struct FcRowWriter FcRowWriter;
 
 /* Within one batch: from open to close no transaction ends. */
-extern FcRowWriter *fc_row_writer_open(Relation rel, const FcWalkColumn *column);
+extern FcRowWriter *fc_row_writer_open(Relation rel, const FcWalkColumn *column, bool retags);
 extern void fc_row_writer_close(FcRowWriter *writer);
 
 typedef enum FcRowResult

@@ -60,13 +60,11 @@ interval_ms(FunctionCallInfo fcinfo, int n, const char *name)
 	return ms;
 }
 
-/* The arguments that all walks share begin at n. */
-static void
-read_options(FunctionCallInfo fcinfo, int n, const char *command, bool fresh, FcWalk *walk)
+void
+fc_walk_options(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk)
 {
 	memset(walk, 0, sizeof(*walk));
 	walk->command = command;
-	walk->mover.fresh = fresh;
 	walk->batch_rows = fc_arg_int(fcinfo, n, "batch_rows");
 	if (walk->batch_rows < 1 || walk->batch_rows > WALK_BATCH_ROWS_MAX)
 		ereport(ERROR,
@@ -92,8 +90,8 @@ read_options(FunctionCallInfo fcinfo, int n, const char *command, bool fresh, Fc
 				 errhint("Call it on its own, or with dry_run => true.")));
 }
 
-static void
-run(FcWalk *walk, List *columns)
+void
+fc_walk_check_owners(const FcWalk *walk, List *columns)
 {
 	ListCell   *cell;
 
@@ -102,6 +100,14 @@ run(FcWalk *walk, List *columns)
 		if (!fc_walk_is_foreign_temp(lfirst(cell)))
 			fc_walk_check_owner(lfirst(cell), walk->command);
 	}
+}
+
+void
+fc_walk_all(FcWalk *walk, List *columns)
+{
+	ListCell   *cell;
+
+	fc_walk_check_owners(walk, columns);
 	PG_TRY();
 	{
 		foreach(cell, columns)
@@ -117,8 +123,8 @@ run(FcWalk *walk, List *columns)
 	PG_END_TRY();
 }
 
-static void
-connect(const FcWalk *walk)
+void
+fc_walk_connect(const FcWalk *walk)
 {
 	/* what is allocated from here on survives the commits */
 	if (SPI_connect_ext(walk->dry_run ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
@@ -133,9 +139,10 @@ walk_column(FunctionCallInfo fcinfo, const char *command, bool fresh)
 
 	if (PG_ARGISNULL(0))
 		(void) fc_arg_text(fcinfo, 0, "relation");
-	read_options(fcinfo, 2, command, fresh, &walk);
-	connect(&walk);
-	run(&walk, fc_walk_columns(PG_GETARG_OID(0), column));
+	fc_walk_options(fcinfo, 2, command, &walk);
+	walk.mover.fresh = fresh;
+	fc_walk_connect(&walk);
+	fc_walk_all(&walk, fc_walk_columns(PG_GETARG_OID(0), column));
 	SPI_finish();
 	return (Datum) 0;
 }
@@ -148,14 +155,15 @@ walk_key(FunctionCallInfo fcinfo, const char *command, bool fresh)
 	FcKeyId    *ids;
 	FcWalk		walk;
 
-	read_options(fcinfo, 1, command, fresh, &walk);
-	connect(&walk);
+	fc_walk_options(fcinfo, 1, command, &walk);
+	walk.mover.fresh = fresh;
+	fc_walk_connect(&walk);
 	key = fc_admin_key(name);
 	if (key->destroyed)
 		fc_report_key_state(name, 0, "destroyed", "Its values cannot be opened any more; key_usage() counts them.");
 	walk.mover.nonly = fc_keyring_ids(name, &ids);
 	walk.mover.only = ids;
-	run(&walk, fc_walk_all_columns(fc_key_id_prefix(&ids[0])));
+	fc_walk_all(&walk, fc_walk_all_columns(fc_key_id_prefix(&ids[0])));
 	SPI_finish();
 	return (Datum) 0;
 }

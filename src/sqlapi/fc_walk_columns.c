@@ -132,6 +132,27 @@ compare_columns(const ListCell *a, const ListCell *b)
 }
 
 List *
+fc_walk_own_columns(Oid relation)
+{
+	List	   *columns = NIL;
+	Relation	rel;
+	int			i;
+
+	if (!stores_rows(get_rel_relkind(relation)))
+		return NIL;
+	rel = relation_open(relation, AccessShareLock);
+	for (i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), i);
+
+		if (!attribute->attisdropped && fc_type_contains(attribute->atttypid))
+			columns = lappend(columns, make_column(attribute));
+	}
+	relation_close(rel, AccessShareLock);
+	return columns;
+}
+
+List *
 fc_walk_all_columns(uint32 prefix)
 {
 	List	   *columns = NIL;

@@ -3,13 +3,13 @@
  * fc_walk_row.c
  *		Writing a row of which a value was moved to another version.
  *
- * The row keeps its meaning: the text, the tag, every other column.  So it is
+ * The row keeps its meaning: the text and every other column.  So it is
  * written below the executor, as logical replication writes rows: no trigger
- * fires, no policy is asked, no generated column is computed again (what may
- * be computed from a value does not change) and no constraint is checked
- * again.  The table's indexes get the new row where it could not stay beside
- * the old one.  Their expressions and predicates are a user's code: they run
- * as the table's owner in a restricted operation.
+ * fires, no policy is asked and no constraint is checked again.  Generated
+ * columns are computed again only where tags change, which is all of a value
+ * that they can show.  The table's indexes get the new row where it could not
+ * stay beside the old one.  Expressions and predicates are a user's code: they
+ * run as the table's owner in a restricted operation.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -30,6 +31,7 @@ struct FcRowWriter
 {
 	Relation	rel;
 	const FcWalkColumn *column;
+	bool		generates;		/* generated columns may change */
 	EState	   *estate;
 	ResultRelInfo *info;
 	TupleTableSlot *old;
@@ -37,7 +39,7 @@ struct FcRowWriter
 };
 
 FcRowWriter *
-fc_row_writer_open(Relation rel, const FcWalkColumn *column)
+fc_row_writer_open(Relation rel, const FcWalkColumn *column, bool retags)
 {
 	FcRowWriter *writer = palloc0(sizeof(FcRowWriter));
 
@@ -45,6 +47,8 @@ fc_row_writer_open(Relation rel, const FcWalkColumn *column)
 	CheckCmdReplicaIdentity(rel, CMD_UPDATE);
 	writer->rel = rel;
 	writer->column = column;
+	writer->generates = retags && RelationGetDescr(rel)->constr != NULL &&
+		RelationGetDescr(rel)->constr->has_generated_stored;
 	writer->estate = CreateExecutorState();
 	writer->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(writer->info, rel, 0, NULL, 0);
@@ -65,21 +69,49 @@ fc_row_writer_close(FcRowWriter *writer)
 	pfree(writer);
 }
 
-/* Index expressions and predicates run as the table's owner. */
-static void
-enter_indexes(FcRowWriter *writer, FcUpdateIndexes update)
+/* Expressions run as the table's owner; an error puts all back with the transaction. */
+typedef struct Invoker
 {
 	Oid			user;
 	int			context;
-	int			nest = NewGUCNestLevel();
+	int			nest;
+} Invoker;
 
-	GetUserIdAndSecContext(&user, &context);
+static void
+become_owner(FcRowWriter *writer, Invoker *invoker)
+{
+	invoker->nest = NewGUCNestLevel();
+	GetUserIdAndSecContext(&invoker->user, &invoker->context);
 	SetUserIdAndSecContext(writer->rel->rd_rel->relowner,
-						   context | SECURITY_RESTRICTED_OPERATION);
-	/* an error puts both back with the transaction */
+						   invoker->context | SECURITY_RESTRICTED_OPERATION);
+}
+
+static void
+become_invoker(const Invoker *invoker)
+{
+	AtEOXact_GUC(false, invoker->nest);
+	SetUserIdAndSecContext(invoker->user, invoker->context);
+}
+
+static void
+compute_generated(FcRowWriter *writer)
+{
+	Invoker		invoker;
+
+	become_owner(writer, &invoker);
+	/* all of them, as for a new row: the executor knows no list of changed columns */
+	ExecComputeStoredGenerated(writer->info, writer->estate, writer->new, CMD_INSERT);
+	become_invoker(&invoker);
+}
+
+static void
+enter_indexes(FcRowWriter *writer, FcUpdateIndexes update)
+{
+	Invoker		invoker;
+
+	become_owner(writer, &invoker);
 	(void) fc_insert_index_tuples(writer->info, writer->new, writer->estate, update);
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	become_invoker(&invoker);
 }
 
 static TM_Result
@@ -111,6 +143,8 @@ store_row(FcRowWriter *writer, Datum datum)
 	new->tts_values[writer->column->attnum - 1] = datum;
 	ExecStoreVirtualTuple(new);
 	new->tts_tableOid = RelationGetRelid(writer->rel);
+	if (writer->generates)
+		compute_generated(writer);
 
 	result = table_tuple_update(writer->rel, &tid, new, GetCurrentCommandId(true),
 								GetActiveSnapshot(), InvalidSnapshot, true,

@@ -75,18 +75,17 @@ count_value(Datum *value, void *arg)
 	return false;
 }
 
-List *
-fc_walk_tally(const FcWalkColumn *column)
+void
+fc_walk_scan(const FcWalkColumn *column, FcVisitor visitor, void *arg)
 {
 	Relation	rel = fc_walk_open(column, AccessShareLock);
-	Tally		tally = {NIL, CurrentMemoryContext, NULL};
 	MemoryContext per_row;
 	MemoryContext old;
 	TableScanDesc scan;
 	TupleTableSlot *slot;
 
 	if (rel == NULL)
-		return NIL;
+		return;
 	per_row = AllocSetContextCreate(CurrentMemoryContext, "fieldcrypt walk", ALLOCSET_DEFAULT_SIZES);
 	slot = table_slot_create(rel, NULL);
 	scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
@@ -99,7 +98,7 @@ fc_walk_tally(const FcWalkColumn *column)
 		if (isnull)
 			continue;
 		old = MemoryContextSwitchTo(per_row);
-		(void) fc_walk_visit(column, &datum, count_value, &tally);
+		(void) fc_walk_visit(column, &datum, visitor, arg);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(per_row);
 	}
@@ -107,6 +106,14 @@ fc_walk_tally(const FcWalkColumn *column)
 	ExecDropSingleTupleTableSlot(slot);
 	MemoryContextDelete(per_row);
 	table_close(rel, AccessShareLock);
+}
+
+List *
+fc_walk_tally(const FcWalkColumn *column)
+{
+	Tally		tally = {NIL, CurrentMemoryContext, NULL};
+
+	fc_walk_scan(column, count_value, &tally);
 	return tally.entries;
 }
 

@@ -8,6 +8,9 @@
  * when fresh data keys are wanted, is opened and sealed again inside this
  * file.  The tag is kept: it is of the text, not of the master key.
  *
+ * Tagging anew opens the value and writes it as if its text came to a column,
+ * since the payload authenticates the tag.
+ *
  * As in fc_datum.c all memory is allocated before a key is asked for, and
  * between getting one and wiping it only pure C runs.  Two keys are needed;
  * getting the second may throw, so the first is wiped in a PG_CATCH.
@@ -41,6 +44,24 @@ is_wanted(const FcMover *mover, const FcKeyId *key_id)
 	return mover->only == NULL;
 }
 
+/* Has a value the tag that one written now would have? */
+static bool
+tag_is_wanted(const FcMover *mover, const FcKey *key, const FcHeader *header)
+{
+	uint8		mode = mover->mode == FC_MODE_KEEP ? header->mode : mover->mode;
+	const FcKeyVersion *active;
+
+	if (header->mode != mode)
+		return false;
+	if (mode == FC_MODE_NONE)
+		return true;
+	if (mover->next_version)
+		return false;
+	active = fc_keyring_active(key, FC_PURPOSE_INDEX);
+	return active == NULL ||
+		FC_TAG_INDEX_VERSION(header->tag[0]) == (active->source.id.context.version & 31);
+}
+
 /*
  * What is to be done with a value, by its header and the keyring.  A locked
  * key is no failure of the value: asking for it says so and ends the walk.
@@ -57,8 +78,10 @@ judge(const FcMover *mover, const FcHeader *header)
 	key = fc_keyring_by_id(&header->key_id);
 	if (key == NULL || key->destroyed)
 		return FC_MOVE_FAILED;
+	if (mover->retag && tag_is_wanted(mover, key, header))
+		return FC_MOVE_NONE;
 	active = fc_keyring_active(key, FC_PURPOSE_WRAP);
-	if (active != NULL && active->source.id.context.version == header->version)
+	if (!mover->retag && active != NULL && active->source.id.context.version == header->version)
 		return FC_MOVE_NONE;
 	own = fc_keyring_version(key, FC_PURPOSE_WRAP, header->version);
 	if (own == NULL || own->state == FC_VERSION_DESTROYED)
@@ -149,6 +172,42 @@ move_value(const FcMover *mover, const struct varlena *datum)
 	return result;
 }
 
+/* The value with another tag, or none; NULL if it cannot be opened. */
+static struct varlena *
+retag_value(const FcMover *mover, const struct varlena *datum)
+{
+	struct varlena *volatile result = NULL;
+	FcSecret	key;
+	FcStatus	status;
+	FcValue		value;
+	uint8	   *plain;
+	uint8		mode;
+
+	if (fc_value_parse(VARDATA_ANY(datum), VARSIZE_ANY_EXHDR(datum), &value) != FC_OK)
+		return NULL;
+	mode = mover->mode == FC_MODE_KEEP ? fc_value_mode(&value) : mover->mode;
+	plain = palloc_extended(value.ciphertext_len + 1, MCXT_ALLOC_HUGE);
+
+	fc_broker_open_key(&value, &key);
+	status = fc_value_open(&value, &key, plain);
+	fc_secret_wipe(&key);
+	PG_TRY();
+	{
+		if (status == FC_OK)
+			result = fc_seal_utf8((char *) plain, value.ciphertext_len,
+								  FC_TYPMOD_MAKE(fc_key_id_prefix(&value.key_id), mode));
+	}
+	PG_FINALLY();
+	{
+		fc_wipe(plain, value.ciphertext_len);
+		pfree(plain);
+	}
+	PG_END_TRY();
+	if (status != FC_OK && status != FC_ERR_AUTH)
+		fc_report_internal(status);
+	return result;
+}
+
 bool
 fc_walk_move(Datum *value, void *arg)
 {
@@ -163,7 +222,8 @@ fc_walk_move(Datum *value, void *arg)
 		move = FC_MOVE_NONE;	/* nobody's: rewrap_column reports it */
 	if (move == FC_MOVE_DONE && !mover->dry)
 	{
-		moved = move_value(mover, PG_DETOAST_DATUM_PACKED(*value));
+		moved = mover->retag ? retag_value(mover, PG_DETOAST_DATUM_PACKED(*value)) :
+			move_value(mover, PG_DETOAST_DATUM_PACKED(*value));
 		if (moved != NULL)
 			*value = PointerGetDatum(moved);
 		else
