@@ -32,7 +32,7 @@ SHLIB_LINK = -lcrypto -lcurl -ljansson
 # later topics use.  test/lint/tests_listed.sh checks that none is forgotten.
 REGRESS = install typmod type_io casts bad_input values keys grants rotate \
 	views unkeyed refusals operators sorting blind_index index_forms matches \
-	blind_index_report text_functions collation translate rewrap key_life keyring \
+	blind_index_report text_functions collation translate wire rewrap key_life keyring \
 	index_rotation
 ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
 

@@ -72,8 +72,12 @@ CREATE CAST (pg_catalog.encrypted_text AS pg_catalog.encrypted_text)
     WITH FUNCTION pg_catalog.encrypted_text(pg_catalog.encrypted_text, int4, bool) AS IMPLICIT;
 COMMENT ON CAST (pg_catalog.encrypted_text AS pg_catalog.encrypted_text) IS 'apply the type modifier: key and search mode';
 
+CREATE FUNCTION fieldcrypt.text_cast_support(internal) RETURNS internal
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_text_cast_support';
+COMMENT ON FUNCTION fieldcrypt.text_cast_support(internal) IS
+    'planner support of the cast from text: no plan shows a constant that is to be encrypted';
 CREATE FUNCTION pg_catalog.encrypted_text(text, int4, bool) RETURNS pg_catalog.encrypted_text
-    LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_text_to_encrypted_text';
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE SUPPORT fieldcrypt.text_cast_support AS 'MODULE_PATHNAME', 'fc_text_to_encrypted_text';
 COMMENT ON FUNCTION pg_catalog.encrypted_text(text, int4, bool) IS 'encrypt text';
 CREATE CAST (text AS pg_catalog.encrypted_text)
     WITH FUNCTION pg_catalog.encrypted_text(text, int4, bool) AS ASSIGNMENT;
@@ -1322,6 +1326,47 @@ CREATE PROCEDURE fieldcrypt.rotate_index_key(key text, batch_rows integer DEFAUL
 REVOKE ALL ON PROCEDURE fieldcrypt.rotate_index_key(text, integer, interval, interval, boolean, boolean) FROM PUBLIC;
 COMMENT ON PROCEDURE fieldcrypt.rotate_index_key(text, integer, interval, interval, boolean, boolean) IS
     'make a new version of the key of blind indexes and rewrite all tags under it, or go on with that; needs decrypt on the key';
+
+----------------------------------------------------------------------
+-- What clients see as text (fieldcrypt.describe_as).  The library gives the
+-- domains the output functions: a value in them is armour, and is opened on
+-- its way to the client.  The CHECK lets nobody else make one.
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.wire_out(text) RETURNS cstring
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_out';
+REVOKE ALL ON FUNCTION fieldcrypt.wire_out(text) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.wire_out(text) IS 'output of wire_text: that of the encrypted value';
+
+CREATE FUNCTION fieldcrypt.wire_send(text) RETURNS bytea
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_send';
+REVOKE ALL ON FUNCTION fieldcrypt.wire_send(text) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.wire_send(text) IS 'binary output of wire_text: that of the encrypted value';
+
+CREATE FUNCTION fieldcrypt.wire_array_out(text[]) RETURNS cstring
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_array_out';
+REVOKE ALL ON FUNCTION fieldcrypt.wire_array_out(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.wire_array_out(text[]) IS 'output of wire_text_array';
+
+CREATE FUNCTION fieldcrypt.wire_array_send(text[]) RETURNS bytea
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_array_send';
+REVOKE ALL ON FUNCTION fieldcrypt.wire_array_send(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.wire_array_send(text[]) IS 'binary output of wire_text_array';
+
+CREATE DOMAIN fieldcrypt.wire_text AS text CHECK (VALUE IS NULL);
+COMMENT ON DOMAIN fieldcrypt.wire_text IS 'an encrypted value on its way to a client that sees it as text; internal';
+
+CREATE DOMAIN fieldcrypt.wire_text_array AS text[] CHECK (VALUE IS NULL);
+COMMENT ON DOMAIN fieldcrypt.wire_text_array IS 'an array of encrypted values on its way to a client that sees it as text[]; internal';
+
+-- volatile: computed after a sort, not carried through it
+CREATE FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text) RETURNS fieldcrypt.wire_text
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_to_wire';
+COMMENT ON FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text) IS 'what a client sees as text; internal';
+
+CREATE FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text[]) RETURNS fieldcrypt.wire_text_array
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_to_wire_array';
+COMMENT ON FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text[]) IS 'what a client sees as text[]; internal';
 
 ----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load

@@ -38,9 +38,11 @@ CREATE TABLE u AS WITH RECURSIVE r(a, n) AS
 CREATE FUNCTION rt() RETURNS TABLE (a encrypted_text) LANGUAGE sql AS
     $$ SELECT a FROM regress_fc_unkeyed.k $$;
 CREATE TABLE u AS SELECT a FROM rt();
+SET fieldcrypt.describe_as = 'native';
 PREPARE made AS SELECT coalesce(a, 'x') AS a FROM k;
 CREATE TABLE u AS EXECUTE made;
 DEALLOCATE made;
+RESET fieldcrypt.describe_as;
 CREATE TABLE k_as AS SELECT a, coalesce(a, 'x')::encrypted_text('pii') AS b FROM k;
 SELECT a INTO k_into FROM k;
 CREATE MATERIALIZED VIEW k_mat AS SELECT a, b FROM k;

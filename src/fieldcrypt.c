@@ -70,5 +70,7 @@ _PG_init(void)
 	fc_ddl_init();
 	fc_translate_init();
 	fc_planner_init();
+	if (preloaded)
+		fc_wire_init();
 	fc_log_init();
 }

@@ -155,4 +155,13 @@ typedef bool FcUpdateIndexes;
 	ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL)
 #endif
 
+/* Query jumbling left utils/ in 16, where it no longer asks for the text. */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/queryjumble.h"
+#define fc_jumble_query(query, text) JumbleQuery(query)
+#else
+#include "utils/queryjumble.h"
+#define fc_jumble_query(query, text) JumbleQuery(query, text)
+#endif
+
 #endif							/* FC_COMPAT_H */

@@ -38,6 +38,9 @@ int fc_guc_cache_slots = 1024;
 /* Provider of create_key() where the call names none. */
 char *fc_guc_default_provider = NULL;
 
+/* What clients are told that the type is. */
+int fc_guc_describe_as = FC_DESCRIBE_TEXT;
+
 /* Only algorithms of a FIPS provider, nonces made inside it, no suite 2. */
 bool fc_guc_fips = false;
 
@@ -67,6 +70,12 @@ int fc_guc_trigger_output = FC_OUTPUT_CIPHERTEXT;
 
 /* Databases whose keys are fetched before anybody asks. */
 char *fc_guc_warm_databases = NULL;
+
+static const struct config_enum_entry describe_as_options[] = {
+	{"text", FC_DESCRIBE_TEXT, false},
+	{"native", FC_DESCRIBE_NATIVE, false},
+	{NULL, 0, false}
+};
 
 static const struct config_enum_entry input_options[] = {
 	{"plaintext", FC_INPUT_PLAINTEXT, false},
@@ -116,6 +125,11 @@ define_session_gucs(void)
 							 "The wrapped keys go with the extension, and with them every value and every dump of one table.",
 							 &fc_guc_allow_drop, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("fieldcrypt.describe_as",
+							 "The type by which clients see encrypted columns and parameters: text or native.",
+							 "Statements that are prepared already keep what they were described with.",
+							 &fc_guc_describe_as, FC_DESCRIBE_TEXT, describe_as_options,
+							 PGC_USERSET, GUC_REPORT, NULL, NULL, NULL);
 	DefineCustomBoolVariable("fieldcrypt.full_core_files",
 							 "Lets core files hold the memory of sessions that handled a text of the type.",
 							 "Set it before the session's first such text. Off, they hold registers, mappings and shared memory only.",

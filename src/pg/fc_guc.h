@@ -33,11 +33,18 @@ typedef enum FcOnDenied
 	FC_DENIED_NULL
 } FcOnDenied;
 
+typedef enum FcDescribeAs
+{
+	FC_DESCRIBE_TEXT,			/* clients see columns and parameters of type text */
+	FC_DESCRIBE_NATIVE			/* ... of type encrypted_text */
+} FcDescribeAs;
+
 extern bool fc_guc_allow_drop;
 extern int	fc_guc_cache_max_age;	/* seconds, 0 = until restart */
 extern int	fc_guc_cache_refresh;	/* seconds */
 extern int	fc_guc_cache_slots;
 extern char *fc_guc_default_provider;
+extern int	fc_guc_describe_as;		/* FcDescribeAs */
 extern bool fc_guc_fips;
 extern bool fc_guc_full_core_files;
 extern int	fc_guc_input;			/* FcInputMode */

@@ -67,6 +67,10 @@ static uint64 touched_hash;
 static const char *touched_text;	/* only compared, never read */
 static TimestampTz touched_at;
 
+/* Bits of the hashes of texts; never cleared: a full set errs on the strict side. */
+#define FC_SECRET_PARAMS_BITS 65536
+static uint8 secret_params[FC_SECRET_PARAMS_BITS / 8];
+
 /*---- Function declarations ----*/
 
 static FcCopyLevel *copy_level(void);
@@ -74,6 +78,7 @@ static bool copy_to_running(void);
 static bool user_restores(Oid user);
 static bool user_administers(Oid user);
 static uint64 query_hash(void);
+static bool has_secret_params(uint64 hash);
 
 /*
  * fc_output_must_be_armour
@@ -211,7 +216,38 @@ fc_mark_touched(void)
 bool
 fc_was_touched(void)
 {
-	return touched && (debug_query_string == NULL || query_hash() == touched_hash);
+	if (debug_query_string == NULL)
+		return touched;
+	return (touched && query_hash() == touched_hash) || has_secret_params(query_hash());
+}
+
+/*
+ * fc_mark_secret_params
+ *		Parameters are logged by Bind and Execute before anything touches a
+ *		value; those of type encrypted_text mark the statement when they are
+ *		read, those that were made text (fc_wire_params.c) do not.  So the text
+ *		of such a statement is remembered, for as long as the backend lives.
+ */
+void
+fc_mark_secret_params(void)
+{
+	uint64		hash = query_hash();
+
+	if (hash == 0)
+		return;
+	for (int i = 0; i < 2; i++, hash >>= 32)
+		secret_params[(hash % FC_SECRET_PARAMS_BITS) / 8] |= 1 << (hash % 8);
+}
+
+static bool
+has_secret_params(uint64 hash)
+{
+	for (int i = 0; i < 2; i++, hash >>= 32)
+	{
+		if ((secret_params[(hash % FC_SECRET_PARAMS_BITS) / 8] & (1 << (hash % 8))) == 0)
+			return false;
+	}
+	return true;
 }
 
 int

@@ -48,6 +48,7 @@
 #include "sqlapi/fc_admin.h"
 #include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_sqlapi.h"
+#include "sqlapi/fc_wire.h"
 
 /*---- Local variables ----*/
 
@@ -390,6 +391,11 @@ check_column(const FormData_pg_attribute *column)
 	FcContent	content = fc_type_content(column->atttypid, column->atttypmod);
 	const char *name = NameStr(column->attname);
 
+	if (fc_wire_is(column->atttypid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" cannot be stored as it is described to clients", name),
+				 errhint("SET fieldcrypt.describe_as = 'native'; before the statement is prepared keeps the type encrypted_text.")));
 	if (content == FC_CONTENT_NONE)
 		return false;
 	if (content == FC_CONTENT_KEYED)

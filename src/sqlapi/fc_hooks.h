@@ -87,6 +87,12 @@ extern void fc_refuse_partition_key(Oid relation);
 
 extern void fc_utility_init(void);
 
+/* The innermost utility command that is running, T_Invalid for none. */
+extern NodeTag fc_utility_tag(void);
+
+/* EXECUTE, alone or within EXPLAIN or CREATE TABLE AS, or NULL. */
+extern const ExecuteStmt *fc_utility_execute(void);
+
 /* ---- fc_citext.c ---- */
 
 /* Add the explicit cast if both types are there and it is not. */

@@ -46,6 +46,7 @@
 
 PG_FUNCTION_INFO_V1(fc_et_eq_support);
 PG_FUNCTION_INFO_V1(fc_same_text_sel);
+PG_FUNCTION_INFO_V1(fc_text_cast_support);
 
 /*---- Function declarations ----*/
 
@@ -176,6 +177,41 @@ fc_et_eq_support(PG_FUNCTION_ARGS)
 										 (Node *) lsecond(call->args), call->inputcollid);
 	}
 	PG_RETURN_POINTER(result);
+}
+
+/*
+ * fc_text_cast_support
+ *		Support function of the cast from text: a constant becomes a literal,
+ *		which is encrypted by the coercion instead.  Not armour: the cast takes
+ *		or refuses that.
+ */
+Datum
+fc_text_cast_support(PG_FUNCTION_ARGS)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+	const FcPlannerOids *oids;
+	FuncExpr   *call;
+	Node	   *literal;
+	int32		typmod;
+	text	   *plain;
+
+	if (!IsA(request, SupportRequestSimplify) || (oids = fc_planner_oids()) == NULL)
+		PG_RETURN_POINTER(NULL);
+	call = ((SupportRequestSimplify *) request)->fcall;
+	if (list_length(call->args) != 3 || !IsA(lsecond(call->args), Const))
+		PG_RETURN_POINTER(NULL);
+	literal = fc_literal_of_text(oids, (Node *) linitial(call->args));
+	typmod = DatumGetInt32(((Const *) lsecond(call->args))->constvalue);
+	if (literal == (Node *) linitial(call->args) || typmod < 0)
+		PG_RETURN_POINTER(NULL);
+	plain = DatumGetTextPP(((Const *) linitial(call->args))->constvalue);
+	if (fc_armour_is(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain)))
+		PG_RETURN_POINTER(NULL);
+
+	call = copyObject(call);
+	call->funcid = oids->cast_value;
+	linitial(call->args) = literal;
+	PG_RETURN_POINTER(call);
 }
 
 /* The tag has been counted; the comparison of texts hardly excludes more. */

@@ -66,6 +66,9 @@ extern void fc_copy_reset(void);
 extern void fc_mark_touched(void);
 extern bool fc_was_touched(void);
 
+/* The running text has parameters that must not be logged, whenever it runs. */
+extern void fc_mark_secret_params(void);
+
 /* ---- fc_datum.c: between Datums and values ---- */
 
 /* Suite 0: the plaintext itself, in memory only. */
@@ -96,6 +99,7 @@ extern void fc_log_init(void);		/* emit_log_hook */
 extern void fc_statement_init(void);	/* statement-end wiping, executor hooks */
 extern void fc_planner_init(void);	/* planner and relation info hooks */
 extern void fc_translate_init(void);	/* utility hook: indexes on searchable columns */
+extern void fc_wire_init(void);		/* analysis hook: columns and parameters as text */
 extern void fc_admin_init(void);	/* transaction callbacks of lock_key etc. */
 
 #endif							/* FC_SQLAPI_H */

@@ -29,12 +29,17 @@
 #include "pg/fc_keyring.h"
 #include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_sqlapi.h"
+#include "sqlapi/fc_wire.h"
 
 PG_FUNCTION_INFO_V1(fc_ddl_event);
 
 /*---- Local variables ----*/
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
+
+/* The innermost command; its tree may be gone if it ends a transaction. */
+static NodeTag running_tag = T_Invalid;
+static const Node *running = NULL;
 
 /*---- Function declarations ----*/
 
@@ -81,19 +86,58 @@ fc_ddl_event(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+NodeTag
+fc_utility_tag(void)
+{
+	return running_tag;
+}
+
+const ExecuteStmt *
+fc_utility_execute(void)
+{
+	const Node *stmt;
+
+	switch (running_tag)
+	{
+		case T_ExecuteStmt:
+			return (const ExecuteStmt *) running;
+		case T_ExplainStmt:
+			stmt = ((const ExplainStmt *) running)->query;
+			break;
+		case T_CreateTableAsStmt:
+			stmt = ((const CreateTableAsStmt *) running)->query;
+			break;
+		default:
+			return NULL;
+	}
+
+	/* analysis has put a Query around it */
+	if (stmt != NULL && IsA(stmt, Query))
+		stmt = ((const Query *) stmt)->utilityStmt;
+	if (stmt != NULL && IsA(stmt, CreateTableAsStmt))
+	{
+		stmt = ((const CreateTableAsStmt *) stmt)->query;
+		if (stmt != NULL && IsA(stmt, Query))
+			stmt = ((const Query *) stmt)->utilityStmt;
+	}
+	return stmt != NULL && IsA(stmt, ExecuteStmt) ? (const ExecuteStmt *) stmt : NULL;
+}
+
 static void
 utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			 ProcessUtilityContext context, ParamListInfo params,
 			 QueryEnvironment *queryEnv, DestReceiver *dest,
 			 QueryCompletion *qc)
 {
+	NodeTag		outer_tag = running_tag;
+	const Node *outer = running;
 	Node	   *parse = pstmt->utilityStmt;
 	bool		copy = IsA(parse, CopyStmt);
 	bool		is_from = copy && ((CopyStmt *) parse)->is_from;
 
 	/* after a COMMIT or CALL the tree may be gone; after these it is there */
 	bool		watched = IsA(parse, CreateStmt) || IsA(parse, CreateExtensionStmt) ||
-		IsA(parse, CreateCastStmt);
+		IsA(parse, CreateCastStmt) || IsA(parse, CreateDomainStmt);
 
 	if (!utility_before(parse))
 	{
@@ -104,6 +148,8 @@ utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 
 	if (fc_statement_depth() == 0)
 		fc_ddl_statement_begin();
+	running_tag = nodeTag(parse);
+	running = parse;
 	fc_statement_enter();
 	PG_TRY();
 	{
@@ -123,6 +169,8 @@ utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		if (copy)
 			fc_copy_leave(is_from);
 		fc_statement_leave();
+		running_tag = outer_tag;
+		running = outer;
 	}
 	PG_END_TRY();
 }
@@ -165,6 +213,9 @@ utility_before(Node *parse)
 static void
 utility_after(Node *parse)
 {
+	/* pg_upgrade makes the extension's domains before its type */
+	if (IsA(parse, CreateDomainStmt))
+		fc_wire_domain_made((CreateDomainStmt *) parse);
 	if (!extension_here())
 		return;
 

@@ -86,6 +86,9 @@ extern struct varlena *fc_tag_anew(const struct varlena *datum, const FcHeader *
 
 /* ---- fc_type_io.c ---- */
 
+extern PGDLLEXPORT Datum fc_encrypted_text_out(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum fc_encrypted_text_send(PG_FUNCTION_ARGS);
+
 /*
  * fc_value_from_text
  *		The input rules of design section 4 for text in the server encoding.

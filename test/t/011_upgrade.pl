@@ -77,6 +77,12 @@ is( sql($new,
 	),
 	'piiindex1active piiwrap1decrypt-only piiwrap2active',
 	'so are keys and versions');
+is( sql($new,
+		undef,
+		q{SELECT string_agg(typoutput::text || ' ' || typsend::text, ' ' ORDER BY typname) FROM pg_type WHERE typname IN ('wire_text', 'wire_text_array')}
+	),
+	'fieldcrypt.wire_out fieldcrypt.wire_send fieldcrypt.wire_array_out fieldcrypt.wire_array_send',
+	'what clients see as text has its output functions');
 is( sql($new, undef,
 		q{SELECT key, grantee, privilege, active FROM fieldcrypt.grants}),
 	'pii|app|decrypt|t',
@@ -89,6 +95,9 @@ $new->reload;
 $new->{kms} = $old->{kms};
 wait_until('the provider is there', sub { worker_pid($new) });
 is(sql($new, 'app', $everything), $before, 'every value opens');
+is( sql($new, 'app', "SELECT ssn FROM patient WHERE id = 1 \\gdesc\nSELECT ssn, name FROM patient WHERE id = 1"),
+	"ssn|text\n078-05-1120|Ada Lovelace",
+	'as text, for clients');
 sql_fails($new, 'app', q{INSERT INTO patient VALUES (4, 'x', '078-05-1120')},
 	'23505', qr/patient_ssn/, 'the unique blind index holds');
 sql_ok($new, undef, q{CALL fieldcrypt.rotate_key('pii')}, 'the key rotates');

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * fc_wire.h
+ *		The types that clients see as text, and what is made of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FC_WIRE_H
+#define FC_WIRE_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "parser/parse_node.h"
+
+/* OIDs of this database's objects. */
+typedef struct FcWireOids
+{
+	Oid			type;			/* encrypted_text */
+	Oid			array_type;
+	Oid			text;			/* fieldcrypt.wire_text */
+	Oid			text_array;		/* fieldcrypt.wire_text_array */
+	Oid			to_text;		/* fieldcrypt.to_wire() of either */
+	Oid			to_text_array;
+} FcWireOids;
+
+/* ---- fc_wire_type.c ---- */
+
+/* NULL where the extension is not there, or not whole. */
+extern const FcWireOids *fc_wire_oids(void);
+
+/* One of the two types for the wire, which no column may have. */
+extern bool fc_wire_is(Oid type);
+
+/* After CREATE DOMAIN: if it is one of the two, give it its output functions. */
+extern void fc_wire_domain_made(const CreateDomainStmt *stmt);
+
+/* ---- fc_wire_params.c ---- */
+
+/*
+ * Analyse a statement again with text for the parameters that were inferred
+ * to be encrypted_text.  True if *query has been replaced.
+ */
+extern bool fc_wire_parameters(ParseState *pstate, Query *query);
+
+#endif							/* FC_WIRE_H */
