@@ -26,7 +26,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 # built with.
 COMPILER_CFLAGS = $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)), \
 	-Wno-unknown-warning-option -Wno-ignored-optimization-argument, -Wno-clobbered)
-SHLIB_LINK = -lcrypto -lcurl -ljansson
+SHLIB_LINK = -lssl -lcrypto -lcurl -ljansson
 
 # Order matters: install makes the extension, the keys and the roles that the
 # later topics use.  test/lint/tests_listed.sh checks that none is forgotten.

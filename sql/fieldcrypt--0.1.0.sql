@@ -350,7 +350,7 @@ CREATE FUNCTION fieldcrypt.check_provider(provider text, OUT step text, OUT ok b
     AS 'MODULE_PATHNAME', 'fc_check_provider';
 REVOKE ALL ON FUNCTION fieldcrypt.check_provider(text) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.check_provider(text) IS
-    'try a provider step by step: configuration, wrap, unwrap, compare; one row per step';
+    'try a provider step by step, up to the first that fails: resolve, connect, tls, auth, wrap, unwrap, compare; one row each';
 
 CREATE PROCEDURE fieldcrypt.rotate_key(key text, activate boolean DEFAULT true)
     LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp

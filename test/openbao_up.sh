@@ -7,6 +7,7 @@
 #
 #   BAO_BIN       the program (default: bao in PATH)
 #   BAO_LISTENER, BAO_TOP   more lines for its configuration
+#   BAO_LOCKOUT   not empty: wrong logins lock a role, as by default
 #
 # Needs curl and openssl, no root; listens on 127.0.0.1, PORT and PORT + 1.
 set -euo pipefail
@@ -44,7 +45,7 @@ make_certificates()
 }
 
 # performance_multiplier: a single node need not wait for others.  Lockout is
-# off: tests log in wrongly on purpose.
+# off unless it is what is tested: tests log in wrongly on purpose.
 write_configuration()
 {
 	cat >bao.hcl <<END
@@ -62,7 +63,7 @@ listener "tcp" {
 }
 api_addr = "$ADDRESS"
 cluster_addr = "https://127.0.0.1:$((PORT + 1))"
-user_lockout "all" { disable_lockout = "true" }
+${BAO_LOCKOUT:+# }user_lockout "all" { disable_lockout = "true" }
 ${BAO_TOP:-}
 END
 }

@@ -43,6 +43,9 @@ extern bool fc_crypto_is_fips(void);
 /* "OpenSSL 3.0.19 27 Jan 2026, provider default"; static storage. */
 extern const char *fc_crypto_version(void);
 
+/* Protocol of an established TLS session (an SSL), "TLSv1.3"; static storage. */
+extern const char *fc_tls_version(const void *session);
+
 /*
  * AES-256-KW, RFC 3394 section 2.2, of exactly 32 bytes into 40.  Outside
  * FIPS mode it is built on AES-256-ECB: same bytes as AES-256-WRAP, seven

@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypto/fc_crypto.h"
 #include "kms/fc_http.h"
 #include "kms/fc_kms_mem.h"
 
@@ -76,10 +77,12 @@ static FcTransfer *http_transfer(const FcKmsHttp *http);
 static bool http_prepare(FcTransfer *t);
 static bool http_secure(FcTransfer *t);
 static bool http_request(FcTransfer *t);
+static void http_trace(FcTransfer *t);
 static void http_ended(FcTransfer *t, CURLcode result);
 static void http_failed(FcTransfer *t, CURLcode result);
 static void http_close(FcTransfer *t);
 static void http_wipe_headers(struct curl_slist *headers);
+static int	on_connected(void *arg, char *peer, char *local, int peer_port, int local_port);
 static size_t on_write(char *data, size_t size, size_t n, void *arg);
 static int	on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg);
 static int	on_timer(CURLM *multi, long timeout_ms, void *arg);
@@ -146,6 +149,7 @@ http_start(FcKmsHttp *http, int timeout_ms)
 	http->answer = NULL;
 	http->answer_len = 0;
 	http->location = NULL;
+	memset(&http->trace, 0, sizeof(http->trace));
 	snprintf(http->transport_error, sizeof(http->transport_error),
 			 "the HTTP library could not begin the exchange");
 
@@ -246,6 +250,13 @@ http_request(FcTransfer *t)
 	SET(CURLOPT_TIMEOUT_MS, (long) t->timeout_ms);
 	SET(CURLOPT_CONNECTTIMEOUT_MS,
 		(long) (t->timeout_ms < FC_HTTP_CONNECT_MS ? t->timeout_ms : FC_HTTP_CONNECT_MS));
+	if (http->fresh)
+	{
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+		SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	}
+	SET(CURLOPT_PREREQFUNCTION, on_connected);
+	SET(CURLOPT_PREREQDATA, t);
 	SET(CURLOPT_WRITEFUNCTION, on_write);
 	SET(CURLOPT_WRITEDATA, t);
 	SET(CURLOPT_PRIVATE, t);
@@ -319,6 +330,40 @@ http_run(void)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+/*
+ * How far it got; that a request could be sent, on_connected() took down.
+ * Some versions of libcurl tell the time of the connection only when TLS is
+ * established as well, but all have a local port from then on.
+ */
+static void
+http_trace(FcTransfer *t)
+{
+	static const CURLINFO times[] = {
+		CURLINFO_NAMELOOKUP_TIME_T, CURLINFO_CONNECT_TIME_T, CURLINFO_APPCONNECT_TIME_T
+	};
+	FcKmsTrace *trace = &t->http->trace;
+	char	   *peer = NULL;
+	long		port = 0;
+	long		local = 0;
+	int			i;
+
+	(void) curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &local);
+	for (i = 0; i < 3; i++)
+	{
+		FcKmsReach	reach = (FcKmsReach) (i + 1);
+		curl_off_t	micros = 0;
+
+		(void) curl_easy_getinfo(t->easy, times[i], &micros);
+		trace->micros[reach] = micros > trace->micros[i] ? micros : trace->micros[i];
+		if ((micros > 0 || (reach == FC_KMS_CONNECTED && local > 0)) && trace->reach < reach)
+			trace->reach = reach;
+	}
+	(void) curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &peer);
+	(void) curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
+	snprintf(trace->peer, sizeof(trace->peer), "%s", peer != NULL ? peer : "");
+	trace->port = (int) port;
+}
+
 /* Hand over what there is, and let go of the handle. */
 static void
 http_ended(FcTransfer *t, CURLcode result)
@@ -328,6 +373,7 @@ http_ended(FcTransfer *t, CURLcode result)
 	char	   *location = NULL;
 	curl_off_t	retry_after = 0;
 
+	http_trace(t);
 	(void) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void) curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &location);
 	(void) curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
@@ -356,7 +402,6 @@ http_failed(FcTransfer *t, CURLcode result)
 	char	   *text = http->transport_error;
 	size_t		room = sizeof(http->transport_error);
 	const char *detail = t->error[0] != '\0' ? t->error : curl_easy_strerror(result);
-	curl_off_t	connected = 0;
 	long		number = 0;
 
 	http->transport = FC_ERR_KMS_RETRY;
@@ -371,9 +416,12 @@ http_failed(FcTransfer *t, CURLcode result)
 					 number != 0 ? strerror((int) number) : "no address answered");
 			break;
 		case CURLE_OPERATION_TIMEDOUT:
-			(void) curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-			if (connected == 0)
+			if (http->trace.reach == FC_KMS_NOWHERE)
+				snprintf(text, room, "the host name was not resolved in time");
+			else if (http->trace.reach == FC_KMS_RESOLVED)
 				snprintf(text, room, "no connection was made in time");
+			else if (http->trace.reach == FC_KMS_CONNECTED)
+				snprintf(text, room, "the server did not answer the TLS handshake in time");
 			else
 				snprintf(text, room, "no answer within %d ms", t->timeout_ms);
 			break;
@@ -447,6 +495,8 @@ http_release(FcKmsHttp *http)
 	if (t == NULL)
 		return;
 	signals_block(&old);
+	if (t->easy != NULL)
+		http_trace(t);
 	http_close(t);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	fc_mem_free(t->answer);
@@ -455,9 +505,34 @@ http_release(FcKmsHttp *http)
 }
 
 /*
- * What libcurl calls.  Anything but the number of bytes given ends the
- * transfer.
+ * What libcurl calls.
  */
+
+/* Connected, maybe long ago, and nothing sent yet: now it shows its TLS. */
+static int
+on_connected(void *arg, char *peer, char *local, int peer_port, int local_port)
+{
+	FcTransfer *t = arg;
+	FcKmsTrace *trace = &t->http->trace;
+	struct curl_tlssessioninfo *session = NULL;
+	long		verify = -1;
+
+	(void) peer;
+	(void) local;
+	(void) peer_port;
+	(void) local_port;
+	trace->reach = FC_KMS_SECURED;
+	if (t->http->plain)
+		return CURL_PREREQFUNC_OK;
+	if (curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session != NULL &&
+		session->backend == CURLSSLBACKEND_OPENSSL && session->internals != NULL)
+		snprintf(trace->tls, sizeof(trace->tls), "%s", fc_tls_version(session->internals));
+	(void) curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
+	trace->verified = verify == 0;
+	return CURL_PREREQFUNC_OK;
+}
+
+/* Anything but the number of bytes given ends the transfer. */
 static size_t
 on_write(char *data, size_t size, size_t n, void *arg)
 {

@@ -6,10 +6,11 @@
  * A provider does no network I/O.  It turns a call into steps: each step ends
  * with the call done, with a request for the transport, which the worker
  * carries out while it goes on serving its latch (design section 6), handing
- * the answer to the next step, or with the wish to wait for another call.  A provider that needs several round
- * trips (log in, then decrypt; try the next address) asks several times.  So
- * a network provider with long waits, retries and token renewal fits the same
- * interface as `local`, which finishes in its first step.
+ * the answer to the next step, or with the wish to wait for another call.  A
+ * provider that needs several round trips (log in, then decrypt; try the next
+ * address) asks several times.  So a network provider with long waits, retries
+ * and token renewal fits the same interface as `local`, which finishes in its
+ * first step.
  *
  * Providers run only in their own worker process, one call at a time or many:
  * all state of a call is in FcKmsCall, all state of a provider (tokens) in
@@ -84,6 +85,29 @@ typedef struct FcKmsTls
 	bool		tls13;			/* TLS 1.3 only; otherwise 1.2 or later */
 } FcKmsTls;
 
+/* How far an exchange got on the way to its server. */
+typedef enum FcKmsReach
+{
+	FC_KMS_NOWHERE,
+	FC_KMS_RESOLVED,			/* the host name has an address */
+	FC_KMS_CONNECTED,
+	FC_KMS_SECURED				/* TLS is established; over plain http: connected */
+} FcKmsReach;
+
+#define FC_KMS_PEER_MAX		64
+#define FC_KMS_TLS_MAX		16
+
+/* What the transport saw of it, for check_provider. */
+typedef struct FcKmsTrace
+{
+	FcKmsReach	reach;
+	int64_t		micros[FC_KMS_SECURED + 1]; /* when it got there, since the start */
+	char		peer[FC_KMS_PEER_MAX];	/* IP address, "" = not known */
+	int			port;
+	char		tls[FC_KMS_TLS_MAX];	/* "TLSv1.3", "" = not known */
+	bool		verified;		/* certificate and host name */
+} FcKmsTrace;
+
 /*
  * One exchange for the HTTP transport.  The provider owns the strings, which
  * stay valid until the next step; buffers that held secrets are wiped by the
@@ -98,6 +122,7 @@ typedef struct FcKmsHttp
 	size_t		body_len;
 	const FcKmsTls *tls;
 	bool		plain;			/* the URL is http, to a loopback address */
+	bool		fresh;			/* the worker's: resolve and connect anew */
 	int			timeout_ms;		/* less than what the call has left; 0 = all of it */
 
 	/* filled in by the transport */
@@ -108,6 +133,7 @@ typedef struct FcKmsHttp
 	const char *answer;			/* capped; owned and wiped by the transport */
 	size_t		answer_len;
 	const char *location;		/* of a 307, or NULL */
+	FcKmsTrace	trace;			/* also of an exchange that failed or was dropped */
 } FcKmsHttp;
 
 typedef struct FcKmsCall
@@ -122,6 +148,7 @@ typedef struct FcKmsCall
 	size_t		blob_len;
 
 	FcKmsHttp	http;
+	bool		logging_in;		/* what it is at, or was at when it ended */
 	FcKmsError	error;			/* set when a step returns FC_KMS_DONE */
 	void	   *state;			/* the provider's, freed by its finish */
 } FcKmsCall;

@@ -67,6 +67,7 @@ static bool vault_elsewhere(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_login(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_login_request(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_login_answer(FcKmsInstance *self, FcKmsCall *call);
+static void vault_login_explain(const FcKmsInstance *self, FcKmsCall *call);
 static void vault_login_over(FcKmsInstance *self, FcKmsCall *call);
 static bool vault_login_paused(const FcKmsInstance *self, const FcKmsCall *call);
 static FcKmsStep vault_waited(FcKmsInstance *self, FcKmsCall *call);
@@ -313,6 +314,7 @@ vault_login(FcKmsInstance *self, FcKmsCall *call)
 	FcVaultSession *session = &self->session;
 	FcVaultCall *st = call->state;
 
+	call->logging_in = true;
 	if (session->owner != NULL)
 	{
 		st->attempts = session->attempts;
@@ -321,7 +323,8 @@ vault_login(FcKmsInstance *self, FcKmsCall *call)
 	}
 	if (vault_login_paused(self, call))
 	{
-		call->error = session->refusal;
+		(void) fc_kms_fail(&call->error, session->refusal.status, session->refusal.line,
+						   "%.220s; not tried again yet", session->refusal.message);
 		return FC_KMS_DONE;
 	}
 	session->owner = call;
@@ -373,6 +376,8 @@ vault_login_answer(FcKmsInstance *self, FcKmsCall *call)
 	else if (vault_elsewhere(self, call))
 		return vault_login_request(self, call);
 
+	if (status == FC_ERR_KMS_AUTH)
+		vault_login_explain(self, call);
 	if (status == FC_OK)
 	{
 		if (lease.token[0] == '\0')
@@ -381,6 +386,7 @@ vault_login_answer(FcKmsInstance *self, FcKmsCall *call)
 		session_take(session, &lease);
 		session->generation++;
 		session->obtained = fc_vault_clock();
+		session->accepted = session->stamp;
 		self->address = st->address;
 		st->renewed = true;
 	}
@@ -389,6 +395,29 @@ vault_login_answer(FcKmsInstance *self, FcKmsCall *call)
 	if (status != FC_OK || call->op == FC_KMS_UPKEEP)
 		return FC_KMS_DONE;
 	return vault_ask(self, call);
+}
+
+/*
+ * The KMS does not say why it refuses an AppRole login; some reasons can be
+ * told, or guessed, from here.
+ */
+static void
+vault_login_explain(const FcKmsInstance *self, FcKmsCall *call)
+{
+	const FcVaultSession *session = &self->session;
+	const FcVaultCall *st = call->state;
+	size_t		len = strlen(call->error.message);
+	const char *why = "";
+
+	if (self->config.auth != FC_VAULT_APPROLE)
+		return;
+	if (call->http.status == 403)
+		why = "; wrong auth mount, or the role is locked after wrong logins";
+	else if (strstr(st->body, "\"secret_id\":\"s.") != NULL || strstr(st->body, "\"secret_id\":\"hvs.") != NULL)
+		why = "; the secret id looks like a wrapping token, which must be unwrapped first";
+	else if (session->obtained != 0 && stamp_equal(&session->accepted, &session->stamp))
+		why = "; it was accepted before: it has expired or its uses are spent";
+	snprintf(call->error.message + len, sizeof(call->error.message) - len, "%s", why);
 }
 
 /* The outcome stands in call->error; tell it to those who wait. */
@@ -443,6 +472,10 @@ vault_waited(FcKmsInstance *self, FcKmsCall *call)
 		return FC_KMS_WAIT;
 	if (session->attempts != st->attempts)
 	{
+		/* a check goes the way itself, to tell how far it gets */
+		if (call->op == FC_KMS_CHECK && session->failure.status != FC_OK &&
+			session->failure.status != FC_ERR_KMS_AUTH)
+			return vault_login(self, call);
 		st->renewed = true;
 		if (session->failure.status != FC_OK)
 		{
@@ -547,6 +580,7 @@ vault_ask(FcKmsInstance *self, FcKmsCall *call)
 {
 	FcVaultCall *st = call->state;
 
+	call->logging_in = false;
 	st->phase = FC_VAULT_ASK;
 	st->tried = 0;
 	st->address = self->address;
@@ -578,8 +612,8 @@ vault_ask_answer(FcKmsInstance *self, FcKmsCall *call)
 	if (status != FC_ERR_KMS_AUTH)
 		return FC_KMS_DONE;
 
-	/* Whoever may use a key need not be allowed to look at it. */
-	if (call->op == FC_KMS_CHECK)
+	/* Whoever may use a key need not be allowed to look at it, given a good token. */
+	if (call->op == FC_KMS_CHECK && (st->renewed || session->refused_generation == st->generation))
 		return vault_done(call);
 
 	/* Was it the token?  Only a new one tells. */

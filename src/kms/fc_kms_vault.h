@@ -90,7 +90,8 @@ typedef struct FcVaultSession
 	int			refusals;		/* one after the other, with the same credentials */
 	int64_t		refused;		/* when the last one was */
 	FcKmsError	refusal;
-	FcVaultStamp stamp;
+	FcVaultStamp stamp;			/* of the last login */
+	FcVaultStamp accepted;		/* of the last that succeeded */
 } FcVaultSession;
 
 struct FcKmsInstance

@@ -195,8 +195,8 @@ fc_answer_fail(FcAnswer *answer, FcStatus status, const char *message)
 }
 
 void
-fc_answer_step(FcAnswer *answer, TimestampTz started, const char *step,
-			   FcStatus status, const char *detail)
+fc_answer_step(FcAnswer *answer, const char *step, FcStatus status, int64 micros,
+			   const char *detail)
 {
 	FcCheckStep *row = &answer->steps[answer->nsteps];
 
@@ -205,8 +205,8 @@ fc_answer_step(FcAnswer *answer, TimestampTz started, const char *step,
 	answer->nsteps++;
 	strlcpy(row->step, step, sizeof(row->step));
 	row->ok = status == FC_OK;
-	row->millis = (int) TimestampDifferenceMilliseconds(started, GetCurrentTimestamp());
-	strlcpy(row->detail, status == FC_OK ? "" : detail, sizeof(row->detail));
+	row->millis = (int) Min(Max(micros, 0) / 1000, PG_INT32_MAX);
+	strlcpy(row->detail, detail, sizeof(row->detail));
 }
 
 bool

@@ -38,14 +38,14 @@ typedef enum FcRequestKind
 	FC_REQUEST_TAKE_OVER		/* take what another left, then as CREATE */
 } FcRequestKind;
 
-#define FC_CHECK_STEPS_MAX 8
+#define FC_CHECK_STEPS_MAX 10
 
 typedef struct FcCheckStep
 {
-	char		step[32];
+	char		step[16];
 	bool		ok;
 	int			millis;
-	char		detail[FC_KMS_MESSAGE_MAX];
+	char		detail[FC_KMS_MESSAGE_MAX]; /* what was found, or what is wrong; may be "" */
 } FcCheckStep;
 
 /* A root secret as it is wrapped now. */
@@ -96,9 +96,9 @@ extern void fc_request_run(const FcRequest *request, int timeout_ms, FcAnswer *a
 extern bool fc_request_take(const char *provider, int *slot, uint64 *ticket, FcRequest *request);
 extern void fc_request_answer(int slot, uint64 ticket, const FcAnswer *answer);
 
-/* Add a row to the answer of a CHECK; its time counts from `started`. */
-extern void fc_answer_step(FcAnswer *answer, TimestampTz started, const char *step,
-						   FcStatus status, const char *detail);
+/* Add a row to the answer of a CHECK. */
+extern void fc_answer_step(FcAnswer *answer, const char *step, FcStatus status,
+						   int64 micros, const char *detail);
 
 /* A worker is gone: fail what it had taken. */
 extern void fc_requests_abandon(const char *provider);

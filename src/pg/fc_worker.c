@@ -42,6 +42,7 @@
 #include "pg/fc_requests.h"
 #include "pg/fc_transfer.h"
 #include "pg/fc_worker.h"
+#include "pg/fc_worker_check.h"
 #include "pg/fc_worker_setup.h"
 
 /* Calls in flight at once; more wait in shared memory. */
@@ -68,6 +69,7 @@ typedef struct FcTask
 	bool		waiting;		/* for another task's login */
 	TimestampTz deadline;
 	TimestampTz step_started;
+	TimestampTz sent;			/* the exchange under way */
 	char		kms_key[FC_KMS_KEY_MAX];
 	char		context[FC_CONTEXT_TEXT_MAX];
 	FcSecret	root;			/* CREATE, CHECK: what is wrapped */
@@ -78,6 +80,7 @@ typedef struct FcTask
 	uint64		request_ticket;
 	FcRequest	request;
 	FcAnswer	answer;
+	FcCheckTrace trace;			/* CHECK */
 } FcTask;
 
 static char fc_name[FC_KMS_NAME_MAX];	/* the provider's */
@@ -285,7 +288,7 @@ task_start_request(FcTask *task)
 {
 	const FcRequest *request = &task->request;
 	bool		create = request->kind == FC_REQUEST_CREATE;
-	char		message[FC_KMS_MESSAGE_MAX];
+	char		message[FC_KMS_MESSAGE_MAX] = "";
 	FcStatus	status;
 
 	memset(&task->answer, 0, sizeof(task->answer));
@@ -302,7 +305,7 @@ task_start_request(FcTask *task)
 	status = fc_setup_permitted(fc_setup, request->dbname, task->kms_key, message);
 	task->step_started = GetCurrentTimestamp();
 	if (!create)
-		fc_answer_step(&task->answer, task->step_started, "configuration", status, message);
+		fc_answer_step(&task->answer, "configuration", status, 0, message);
 	if (status == FC_OK)
 	{
 		status = fc_random(&task->root, sizeof(task->root));
@@ -321,6 +324,11 @@ task_start_request(FcTask *task)
 		fc_context_text(&request->context, task->context);
 	else
 		strlcpy(task->context, FC_CHECK_CONTEXT, sizeof(task->context));
+
+	/* all of a check in less time than the backend waits, so that it has an answer */
+	if (!create)
+		task->deadline = task->step_started +
+			(int64) Min(task->setup->timeout_ms, fc_guc_kms_timeout) * 900;
 	task_call(task, create ? FC_KMS_WRAP : FC_KMS_CHECK);
 }
 
@@ -400,7 +408,8 @@ task_call(FcTask *task, FcKmsOp op)
 	call->op = op;
 	call->kms_key = task->kms_key;
 	call->context = task->context;
-	call->fresh_login = task->kind == FC_TASK_UNWRAP && task->job.denial_pending;
+	call->fresh_login = op == FC_KMS_CHECK ||
+		(task->kind == FC_TASK_UNWRAP && task->job.denial_pending);
 	if (op == FC_KMS_WRAP)
 		call->secret = task->root;
 	if (op == FC_KMS_UNWRAP)
@@ -410,7 +419,8 @@ task_call(FcTask *task, FcKmsOp op)
 	}
 
 	task->step_started = GetCurrentTimestamp();
-	task->deadline = task->step_started + (int64) task->setup->timeout_ms * 1000;
+	if (task->kind != FC_TASK_CHECK)
+		task->deadline = task->step_started + (int64) task->setup->timeout_ms * 1000;
 	task_advance(task, task->setup->provider->begin(task->setup->instance, call));
 }
 
@@ -430,6 +440,8 @@ task_resume(FcTask *task)
 		snprintf(http->transport_error, sizeof(http->transport_error),
 				 "no answer within %d ms", task->setup->timeout_ms);
 	}
+	if (task->kind == FC_TASK_CHECK)
+		fc_check_note(&task->trace, &task->call, task->sent);
 	step = task->setup->provider->resume(task->setup->instance, &task->call);
 	if (!late)
 		transport->release(http);
@@ -456,7 +468,11 @@ task_advance(FcTask *task, FcKmsStep step)
 			task->waiting = step == FC_KMS_WAIT;
 			task->in_flight = step == FC_KMS_WANT_HTTP;
 			if (task->in_flight)
+			{
+				task->sent = GetCurrentTimestamp();
+				task->call.http.fresh = task->call.op == FC_KMS_CHECK;
 				transport->start(&task->call.http, (int) left);
+			}
 			return;
 		}
 		(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_RETRY, 0,
@@ -531,10 +547,11 @@ task_made(FcTask *task, FcKmsOp *next)
 	FcStatus	status = call->error.status;
 	const char *message = call->error.message;
 
-	if (check)
-		fc_answer_step(answer, task->step_started,
-					   call->op == FC_KMS_CHECK ? "reach" :
-					   call->op == FC_KMS_WRAP ? "wrap" : "unwrap", status, message);
+	if (check && call->op == FC_KMS_CHECK)
+		fc_check_reached(&task->trace, task->setup, call, answer);
+	else if (check)
+		fc_answer_step(answer, call->op == FC_KMS_WRAP ? "wrap" : "unwrap", status,
+					   GetCurrentTimestamp() - task->step_started, message);
 	if (status == FC_OK && call->op == FC_KMS_WRAP)
 	{
 		memcpy(answer->blob, call->blob, call->blob_len);
@@ -557,7 +574,8 @@ task_made(FcTask *task, FcKmsOp *next)
 		else if (!check && (status = fc_kcv(&task->root, &task->request.context, answer->kcv)) != FC_OK)
 			message = fc_status_name(status);
 		if (check)
-			fc_answer_step(answer, task->step_started, "compare", status, message);
+			fc_answer_step(answer, "compare", status,
+						   GetCurrentTimestamp() - task->step_started, message);
 	}
 	if (check)
 		answer->blob_len = 0;	/* a check makes no key */

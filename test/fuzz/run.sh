@@ -38,7 +38,7 @@ for target in value armour text vault_answer; do
 	mkdir -p "build/corpus/$target"
 	# shellcheck disable=SC2086
 	if $cc $flags ${OPENSSL_CFLAGS:-} -o "build/fuzz_$target" "fuzz_$target.c" \
-		"$src"/base/*.c "$src"/crypto/*.c "$src"/kms/fc_kms*.c ${OPENSSL_LIBS:--lcrypto} -ljansson \
+		"$src"/base/*.c "$src"/crypto/*.c "$src"/kms/fc_kms*.c ${OPENSSL_LIBS:--lssl -lcrypto} -ljansson \
 		&& "build/fuzz_$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
 			-print_final_stats=1 -artifact_prefix="build/$target-" \
 			"build/corpus/$target" "corpus/$target" >"build/$target.log" 2>&1; then

@@ -112,6 +112,8 @@ sub api
 
 	push @command, '-H', "X-Vault-Namespace: $more{namespace}/"
 	  if $more{namespace};
+	push @command, '-H', "X-Vault-Wrap-TTL: $more{wrap_ttl}"
+	  if $more{wrap_ttl};
 	push @command, '-d', $body if defined $body;
 	IPC::Run::run([ @command, "$self->{address}/v1/$path" ],
 		'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(30));
@@ -120,11 +122,13 @@ sub api
 	return $text;
 }
 
-# May the role use the Transit key?
+# What the role may do; by default, use the Transit key.
 sub policy
 {
 	my ($self, $text) = @_;
 
+	$text //=
+	  q(path "transit/encrypt/fc" {capabilities=["update"]} path "transit/decrypt/fc" {capabilities=["update"]});
 	$text =~ s/"/\\"/g;
 	$self->api('PUT', 'sys/policies/acl/fc', qq({"policy":"$text"}));
 	return;

@@ -3,14 +3,16 @@
 usage: kms_stub.py MODE HOST PORT [CERT KEY]
 
   hang       accepts and never says a word
-  drip       TLS; one byte of the answer a second
-  huge       TLS; an answer of one megabyte
-  truncated  TLS; half of a JSON text
-  page403    TLS; 403 with a page, as a proxy would
-  redirect   TLS; 307 to an address that nobody configured
-  wrongkey   TLS; logs in, wraps anything, and opens everything to 32 zero bytes
+  drip       one byte of the answer a second
+  huge       an answer of one megabyte
+  truncated  half of a JSON text
+  page403    403 with a page, as a proxy would
+  redirect   307 to an address that nobody configured
+  tls11      TLS 1.1 and nothing newer
+  wrongkey   wraps anything, and opens everything to 32 zero bytes
 
-The others answer every request alike.
+All but hang speak TLS, and log everybody in; with "login-" before the mode,
+the login is answered in that way too.
 """
 import base64
 import json
@@ -21,6 +23,11 @@ import threading
 import time
 
 MODE, HOST, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
+AT_LOGIN = MODE.startswith("login-")
+MODE = MODE.removeprefix("login-")
+LOGIN = {"auth": {"client_token": "stub-token", "lease_duration": 60, "renewable": False}}
+WRAPPED = {"data": {"ciphertext": "vault:v1:" + base64.b64encode(bytes(60)).decode()}}
+WRONG = {"data": {"plaintext": base64.b64encode(bytes(32)).decode()}}
 
 
 def answer(status, body, *headers):
@@ -28,16 +35,13 @@ def answer(status, body, *headers):
     return "\r\n".join(lines).encode() + body
 
 
-def wrong_key(request):
-    line = request.split(b"\r\n")[0]
-    if b"/login" in line:
-        return {"auth": {"client_token": "stub-token", "lease_duration": 60, "renewable": False}}
-    if b"/encrypt/" in line:
-        return {"data": {"ciphertext": "vault:v1:" + base64.b64encode(bytes(60)).decode()}}
-    return {"data": {"plaintext": base64.b64encode(bytes(32)).decode()}}
+def is_login(request):
+    return b"/login" in request.split(b"\r\n")[0]
 
 
 def reply(request):
+    if is_login(request) and not AT_LOGIN:
+        return answer("200 OK", json.dumps(LOGIN).encode())
     if MODE == "huge":
         return answer("200 OK", b'{"data": "' + b"x" * 1000000 + b'"}')
     if MODE == "truncated":
@@ -46,7 +50,9 @@ def reply(request):
         return answer("403 Forbidden", b"<html>no</html>")
     if MODE == "redirect":
         return answer("307 Temporary Redirect", b"", "Location: https://example.invalid/v1/x")
-    return answer("200 OK", json.dumps(wrong_key(request)).encode())
+    if b"/encrypt/" in request.split(b"\r\n")[0]:
+        return answer("200 OK", json.dumps(WRAPPED).encode())
+    return answer("200 OK", json.dumps(WRONG).encode())
 
 
 def read_request(conn):
@@ -73,7 +79,7 @@ def serve(conn, context):
             request = read_request(conn)
             if request is None:
                 break
-            if MODE == "drip":
+            if MODE == "drip" and (AT_LOGIN or not is_login(request)):
                 for byte in answer("200 OK", b"x" * 1000):
                     conn.sendall(bytes([byte]))
                     time.sleep(1)
@@ -91,6 +97,10 @@ tls = None
 if MODE != "hang":
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(sys.argv[4], sys.argv[5])
+    if MODE == "tls11":
+        tls.set_ciphers("ALL:@SECLEVEL=0")
+        tls.minimum_version = ssl.TLSVersion.TLSv1_1
+        tls.maximum_version = ssl.TLSVersion.TLSv1_1
 while True:
     accepted, _ = listener.accept()
     if MODE == "hang":
