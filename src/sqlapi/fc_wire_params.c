@@ -8,9 +8,10 @@
  * declares them when it analyses the statement anew.  So the first analysis
  * must be what the later ones will be, and is simply done again, with text.
  *
- * Where text does not do (COALESCE($1, column): no common type), the
- * statement stays as it was, and its parameters are described as what they
- * are.  That is found out by trying, in a subtransaction.
+ * Where text does not do (COALESCE($1, column): no common type; a cast of $1
+ * that names no key), the statement stays as it was, and its parameters are
+ * described as what they are.  That is found out by trying, in a
+ * subtransaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +20,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "parser/parse_param.h"
 #include "parser/parser.h"
@@ -27,6 +29,7 @@
 #include "utils/resowner.h"
 
 #include "pg/fc_compat.h"
+#include "sqlapi/fc_planner.h"
 #include "sqlapi/fc_sqlapi.h"
 #include "sqlapi/fc_wire.h"
 
@@ -41,6 +44,7 @@ typedef struct VarParamState
 
 static Oid	text_of(const FcWireOids *oids, Oid type);
 static bool try_again(ParseState *pstate, VarParamState *params, Query *query);
+static bool casts_without_key(Node *node, void *context);
 static Query *analyse(ParseState *pstate, VarParamState *params);
 
 bool
@@ -124,12 +128,35 @@ try_again(ParseState *pstate, VarParamState *params, Query *query)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 
-	if (again == NULL)
+	if (again == NULL || casts_without_key((Node *) again, NULL))
 		return false;
 	again->stmt_location = query->stmt_location;
 	again->stmt_len = query->stmt_len;
 	*query = *again;
 	return true;
+}
+
+/*
+ * A cast of a text that names no key is an error when it runs; of a parameter
+ * of the type itself it is none.
+ */
+static bool
+casts_without_key(Node *node, void *context)
+{
+	const FcPlannerOids *oids = fc_planner_oids();
+
+	if (node == NULL || oids == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, casts_without_key, context, 0);
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == oids->cast_text)
+	{
+		Const	   *typmod = lsecond(((FuncExpr *) node)->args);
+
+		if (IsA(typmod, Const) && DatumGetInt32(typmod->constvalue) < 0)
+			return true;
+	}
+	return expression_tree_walker(node, casts_without_key, context);
 }
 
 /* As parse_analyze_varparams() does; a Parse message holds one statement. */

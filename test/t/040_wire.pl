@@ -222,6 +222,19 @@ my $coalesce = 'UPDATE patient SET name = COALESCE($1, name) WHERE id = 1 RETURN
 is_deeply($app->prepare('coalesce', $coalesce)->{params},
 	[$native], 'COALESCE: described as what it is');
 is_deeply($app->run('coalesce', 0, 'x')->{rows}, [ ['x'] ], 'COALESCE: rows');
+
+# What Django binds on the server: a cast that names no key.
+is_deeply(
+	$app->prepare('unnest',
+		'INSERT INTO patient (id, name) SELECT * FROM unnest(($1)::int[], ($2)::encrypted_text[]) RETURNING name'
+	)->{columns},
+	[TEXT],
+	'a parameter cast without a key: described');
+is_deeply(
+	$app->run('unnest', 0, '{601,602}', '{Una,Due}')->{rows},
+	[ ['Una'], ['Due'] ],
+	'a parameter cast without a key: rows');
+$app->simple('DELETE FROM patient WHERE id IN (601, 602)');
 is($app->prepare('', 'SELECT name FROM patient WHERE nothing = $1')->{error},
 	'42703', 'an error is reported as ever');
 
