@@ -10,7 +10,7 @@
 FC_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 FC_USER=${FC_USER:-postgres}
 FC_PG_MAJOR=15
-FC_BIN=/usr/lib/postgresql/$FC_PG_MAJOR/bin
+FC_BIN=${FC_BIN:-/usr/lib/postgresql/$FC_PG_MAJOR/bin}
 FC_CACHE=${FC_CACHE:-/var/tmp/fieldcrypt-cache}
 FC_WORK=
 export LC_ALL=C.UTF-8

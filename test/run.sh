@@ -13,7 +13,7 @@
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
-STAGES=${FC_STAGES:-lint unit fuzz regress isolation tap versions}
+STAGES=${FC_STAGES:-lint unit fuzz regress isolation tap clients versions}
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 PASSED=0
 FAILED=0
@@ -116,6 +116,7 @@ for s in $STAGES; do
 		regress) stage regress user_make check-regress ;;
 		isolation) stage isolation user_make check-isolation ;;
 		tap) stage tap run_tap ;;
+		clients) stage clients env FC_INSTALLED=1 bash "$FC_ROOT/test/clients/run.sh" ;;
 		versions) stage versions bash "$FC_ROOT/test/versions.sh" ;;
 		*) give_up "there is no stage $s" /dev/null ;;
 	esac

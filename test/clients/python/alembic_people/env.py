@@ -1,0 +1,6 @@
+from alembic import context
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=context.config.attributes["metadata"])
+with context.begin_transaction():
+    context.run_migrations()
