@@ -1,6 +1,6 @@
-# kill -9 of the walking backend, of the worker, and of postmaster and backend
-# together, fifty times at random points of a walk: after recovery every value opens, and the
-# next call finishes what was begun.
+# kill -9 of the walking backend, of the worker, and of all of the server's
+# processes, fifty times at random points of a walk: after recovery every
+# value opens, and the next call finishes what was begun.
 #
 # FC_SEED chooses the points; the seed of a run is in its log.
 
@@ -82,12 +82,22 @@ sub start_walk
 
 sub kill_walk { return kill(9, $_[0]) if $_[0] ne 'over' }
 
-# With the postmaster goes the walk, as when the machine fails: alone it would
-# go on until it waits for something.
+# With the postmaster goes everything, as when the machine fails.  Processes
+# left behind may wait for ever for a lock that the walk held, and keep the
+# server from starting.
+sub kill_all
+{
+	my @children = child_pids($node, qr/./);
+
+	$node->kill9;
+	kill(9, @children) if @children;
+	return;
+}
+
 my %kill = (
 	backend => \&kill_walk,
 	worker => sub { kill_hard($_[1]) },
-	postmaster => sub { $node->kill9; kill_walk(@_) });
+	postmaster => \&kill_all);
 
 super(
 	q{
