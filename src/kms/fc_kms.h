@@ -177,6 +177,12 @@ typedef struct FcKmsProvider
 							  FcKmsError *error);
 	void		(*destroy) (FcKmsInstance *instance);
 
+	/*
+	 * Take over what must outlive a reload from the instance that this one,
+	 * made of the same options, is about to replace.  May be NULL.
+	 */
+	void		(*inherit) (FcKmsInstance *instance, const FcKmsInstance *old);
+
 	/* KMS key that create_key uses when none is named; never NULL. */
 	const char *(*default_key) (const FcKmsInstance *instance);
 

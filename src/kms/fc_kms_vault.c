@@ -15,7 +15,7 @@
  * more.  A refused login is not repeated with the same credentials before a
  * pause that grows to 20 minutes: five wrong AppRole logins lock the role for
  * a quarter of an hour, for the right ones too.  A changed credential file
- * ends the pause.
+ * ends the pause, and so does a reload, as long as that is not the fifth try.
  *
  * An address that does not answer, is sealed or has no active node passes the
  * exchange on to the next one of the list, each at most once.
@@ -45,6 +45,9 @@
 #define FC_VAULT_PAUSE_2_MS (5 * 60000)
 #define FC_VAULT_PAUSE_3_MS (20 * 60000)
 
+/* So many refusals in a row, and a reload does not hasten the next try. */
+#define FC_VAULT_REFUSALS_MAX 4
+
 /* After an upkeep that failed: between these, a sixth of what is left. */
 #define FC_VAULT_POSTPONE_MIN_MS 1000
 #define FC_VAULT_POSTPONE_MAX_MS 60000
@@ -52,6 +55,7 @@
 static FcStatus vault_configure(const FcKmsConfig *config, FcKmsInstance **instance,
 								FcKmsError *error);
 static void vault_destroy(FcKmsInstance *self);
+static void vault_inherit(FcKmsInstance *self, const FcKmsInstance *old);
 static const char *vault_default_key(const FcKmsInstance *self);
 static FcKmsStep vault_begin(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_resume(FcKmsInstance *self, FcKmsCall *call);
@@ -86,6 +90,7 @@ const FcKmsProvider fc_kms_vault = {
 	.options = fc_vault_options,
 	.configure = vault_configure,
 	.destroy = vault_destroy,
+	.inherit = vault_inherit,
 	.default_key = vault_default_key,
 	.begin = vault_begin,
 	.resume = vault_resume,
@@ -140,6 +145,19 @@ vault_destroy(FcKmsInstance *self)
 		return;
 	fc_vault_config_free(&self->config);
 	fc_mem_free(self);
+}
+
+static void
+vault_inherit(FcKmsInstance *self, const FcKmsInstance *old)
+{
+	const FcVaultSession *was = &old->session;
+	FcVaultSession *own = &self->session;
+
+	own->refusals = was->refusals;
+	own->refused = was->refused;
+	own->refusal = was->refusal;
+	own->stamp = was->stamp;
+	own->hasten = was->refusals < FC_VAULT_REFUSALS_MAX;
 }
 
 static const char *
@@ -427,6 +445,7 @@ vault_login_over(FcKmsInstance *self, FcKmsCall *call)
 	FcVaultSession *session = &self->session;
 
 	session->owner = NULL;
+	session->hasten = false;
 	session->attempts++;
 	session->failure = call->error;
 	if (call->error.status == FC_OK)
@@ -449,7 +468,7 @@ vault_login_paused(const FcKmsInstance *self, const FcKmsCall *call)
 	FcVaultStamp stamp;
 	int64_t		pause = FC_VAULT_PAUSE_3_MS;
 
-	if (session->refusals == 0)
+	if (session->refusals == 0 || session->hasten)
 		return false;
 	session_stamp(&self->config, &stamp);
 	if (!stamp_equal(&stamp, &session->stamp))

@@ -90,6 +90,7 @@ typedef struct FcVaultSession
 	int			refusals;		/* one after the other, with the same credentials */
 	int64_t		refused;		/* when the last one was */
 	FcKmsError	refusal;
+	bool		hasten;			/* a reload asked for one try before its time */
 	FcVaultStamp stamp;			/* of the last login */
 	FcVaultStamp accepted;		/* of the last that succeeded */
 } FcVaultSession;

@@ -70,6 +70,20 @@ fc_provider_file_section(const FcProviderFile *file, const char *name)
 	return NULL;
 }
 
+bool
+fc_provider_section_equal(const FcProviderSection *a, const FcProviderSection *b)
+{
+	int			i;
+
+	if (a->noptions != b->noptions)
+		return false;
+	for (i = 0; i < a->noptions; i++)
+		if (strcmp(a->options[i].name, b->options[i].name) != 0 ||
+			strcmp(a->options[i].value, b->options[i].value) != 0)
+			return false;
+	return true;
+}
+
 void
 fc_provider_file_locate(const FcProviderSection *section, int line,
 						const char *message, char out[FC_KMS_MESSAGE_MAX])

@@ -123,6 +123,9 @@ extern FcProviderFile *fc_provider_file_read(const char *path);
 extern const FcProviderSection *fc_provider_file_section(const FcProviderFile *file,
 														 const char *name);
 
+/* Do both set the same options to the same values, wherever they stand? */
+extern bool fc_provider_section_equal(const FcProviderSection *a, const FcProviderSection *b);
+
 /*
  * A message that names file and line of an option; line 0 stands for where
  * the section begins.

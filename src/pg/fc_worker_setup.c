@@ -41,6 +41,9 @@ fc_setup_load(const char *name, FcSetup **current)
 	{
 		if (*current != NULL)
 		{
+			if (setup->provider->inherit != NULL && setup->provider == (*current)->provider &&
+				fc_provider_section_equal(setup->section, (*current)->section))
+				setup->provider->inherit(setup->instance, (*current)->instance);
 			(*current)->retired = true;
 			if ((*current)->ntasks == 0)
 				setup_drop(*current);

@@ -583,6 +583,52 @@ test_refused_login(void)
 	fc_kms_vault.destroy(instance);
 }
 
+static bool session_is(const FcKmsInstance *instance, const char *state, int64_t left_ms);
+
+/* However often the file is read again, a role is not locked. */
+static void
+test_refused_reload(void)
+{
+	static const char wrong[] = "{\"errors\":[\"invalid role or secret ID\"]}";
+	FcKmsInstance *instance = approle("https://a");
+	FcKmsInstance *old;
+	FcKmsCall	call;
+	int			logins = 0;
+	int			kept = 0;
+	int			i;
+
+	for (i = 0; i < 15 * 60; i++)
+	{
+		start(&call, FC_KMS_UNWRAP);
+		if (fc_kms_vault.begin(instance, &call) == FC_KMS_WANT_HTTP)
+		{
+			logins++;
+			(void) answer(instance, &call, 400, wrong);
+		}
+		fc_kms_vault.finish(instance, &call);
+		clock_ms += 1000;
+		if (i % 30 == 29)
+		{
+			old = instance;
+			instance = approle("https://a");
+			fc_kms_vault.inherit(instance, old);
+			fc_kms_vault.destroy(old);
+			kept += session_is(instance, "refused", -1);
+		}
+		if (i == 31)
+			ok(logins == 2, "the first reload is a try");
+	}
+	ok(kept == 30, "each reload keeps the refusal");
+	ok(logins == 4, "of %d logins in a quarter of an hour with a reload each half minute", logins);
+
+	write_file("secret_id", "another\n", 0600);
+	start(&call, FC_KMS_UNWRAP);
+	ok(fc_kms_vault.begin(instance, &call) == FC_KMS_WANT_HTTP, "a changed file is tried at once then too");
+	fc_kms_vault.finish(instance, &call);
+	write_file("secret_id", "se\"cr\\et\n", 0600);
+	fc_kms_vault.destroy(instance);
+}
+
 static void
 test_login_answers(void)
 {
@@ -821,6 +867,7 @@ main(void)
 	test_answers();
 	test_long_errors();
 	test_refused_login();
+	test_refused_reload();
 	test_login_answers();
 	test_revoked_token();
 	test_addresses();
