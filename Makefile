@@ -20,13 +20,14 @@ DATA = $(sort $(wildcard sql/$(EXTENSION)--*.sql))
 
 PG_CPPFLAGS = -I$(srcdir)/src -DFC_VERSION=\"$(EXT_VERSION)\"
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
-	-Wmissing-prototypes -Wdeclaration-after-statement -Wvla $(COMPILER_CFLAGS)
+	-Wmissing-prototypes -Wdeclaration-after-statement -Wvla \
+	-fno-semantic-interposition $(COMPILER_CFLAGS)
 # gcc's -Wclobbered (in -Wextra) fires on variables of inlined functions that
 # never see the setjmp; clang does not know some options that PostgreSQL was
 # built with.
 COMPILER_CFLAGS = $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)), \
 	-Wno-unknown-warning-option -Wno-ignored-optimization-argument, -Wno-clobbered)
-SHLIB_LINK = -lssl -lcrypto -lcurl -ljansson
+SHLIB_LINK = -Wl,-Bsymbolic-functions -lssl -lcrypto -lcurl -ljansson
 
 # Order matters: install makes the extension, the keys and the roles that the
 # later topics use.  test/lint/tests_listed.sh checks that none is forgotten.

@@ -6,18 +6,24 @@
  * One GCM context per process serves both directions.  It keeps the key of
  * the last value until fc_crypto_statement_end: that is a data key (or one
  * derived for a single value), never a master key, and re-keying it after
- * every value would cost a third of the value.
+ * every value would cost a third of the value.  At the end it is emptied
+ * rather than re-keyed: the library wipes what it frees, and that and a new
+ * schedule at the next value are cheaper.
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 #include "crypto/fc_crypto.h"
 #include "crypto/fc_crypto_private.h"
 
-#define AES_BLOCK 16
+/* The tag by parameter: the library makes one of a control, too. */
+#define GCM_TAG_PARAM(bytes) \
+	OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (bytes), FC_GCM_TAG_BYTES)
 
 static EVP_CIPHER_CTX *gcm_context;
 static bool gcm_used; /* since the last fc_gcm_forget */
@@ -38,16 +44,15 @@ gcm_free(void)
 static EVP_CIPHER_CTX *
 gcm_take(const FcSecret *key, const uint8_t *nonce, bool encrypt)
 {
-	const EVP_CIPHER *cipher = nonce == NULL ? fc_algorithms.gcm : NULL;
+	const EVP_CIPHER *cipher = nonce == NULL || !gcm_used ? fc_algorithms.gcm : NULL;
 
+	if (!fc_algorithms.ready)
+		return NULL;
 	if (gcm_context == NULL)
 	{
-		if (!fc_algorithms.ready)
-			return NULL;
 		gcm_context = EVP_CIPHER_CTX_new();
 		if (gcm_context == NULL)
 			return NULL;
-		cipher = fc_algorithms.gcm;
 	}
 	gcm_used = true;
 	if (EVP_CipherInit_ex2(gcm_context, cipher, key->bytes, nonce, encrypt, NULL) != 1)
@@ -65,6 +70,7 @@ fc_gcm_seal(const FcSecret *key, uint8_t nonce[FC_GCM_NONCE_BYTES],
 			uint8_t tag[FC_GCM_TAG_BYTES])
 {
 	bool		own_nonce = fc_algorithms.fips;
+	OSSL_PARAM	tag_params[] = { GCM_TAG_PARAM(tag), OSSL_PARAM_END };
 	EVP_CIPHER_CTX *ctx;
 	uint8_t		empty[1];
 	int			n = 0;
@@ -79,7 +85,7 @@ fc_gcm_seal(const FcSecret *key, uint8_t nonce[FC_GCM_NONCE_BYTES],
 		(len > 0 &&
 		 (EVP_EncryptUpdate(ctx, out, &n, in, (int) len) != 1 || n != (int) len)) ||
 		EVP_EncryptFinal_ex(ctx, len > 0 ? out : empty, &n) != 1 ||
-		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, FC_GCM_TAG_BYTES, tag) != 1 ||
+		EVP_CIPHER_CTX_get_params(ctx, tag_params) != 1 ||
 		(own_nonce &&
 		 EVP_CIPHER_CTX_get_updated_iv(ctx, nonce, FC_GCM_NONCE_BYTES) != 1))
 	{
@@ -98,12 +104,13 @@ fc_gcm_open(const FcSecret *key, const uint8_t nonce[FC_GCM_NONCE_BYTES],
 {
 	EVP_CIPHER_CTX *ctx;
 	uint8_t		expected[FC_GCM_TAG_BYTES];
+	OSSL_PARAM	tag_params[] = { GCM_TAG_PARAM(expected), OSSL_PARAM_END };
 	uint8_t		empty[1];
 	int			n = 0;
 
 	if (len > FC_PLAINTEXT_MAX || aad_len > FC_PLAINTEXT_MAX)
 		return FC_ERR_TOO_LONG;
-	memcpy(expected, tag, sizeof(expected)); /* the call is not const-correct */
+	memcpy(expected, tag, sizeof(expected)); /* parameters are not const-correct */
 	ctx = gcm_take(key, nonce, false);
 	if (ctx == NULL)
 		goto failed;
@@ -111,7 +118,7 @@ fc_gcm_open(const FcSecret *key, const uint8_t nonce[FC_GCM_NONCE_BYTES],
 		 EVP_DecryptUpdate(ctx, NULL, &n, aad, (int) aad_len) != 1) ||
 		(len > 0 &&
 		 (EVP_DecryptUpdate(ctx, out, &n, in, (int) len) != 1 || n != (int) len)) ||
-		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, FC_GCM_TAG_BYTES, expected) != 1)
+		EVP_CIPHER_CTX_set_params(ctx, tag_params) != 1)
 	{
 		gcm_free();
 		goto failed;
@@ -131,12 +138,7 @@ failed:
 void
 fc_gcm_forget(void)
 {
-	static const uint8_t zero_nonce[FC_GCM_NONCE_BYTES];
-
-	if (!gcm_used)
-		return;
-	if (gcm_context != NULL &&
-		EVP_CipherInit_ex2(gcm_context, NULL, fc_zero_key.bytes, zero_nonce, 0, NULL) != 1)
+	if (gcm_used && EVP_CIPHER_CTX_reset(gcm_context) != 1)
 	{
 		(void) fc_openssl_failed(FC_ERR_CRYPTO);
 		gcm_free();
@@ -162,10 +164,11 @@ FcStatus
 fc_xaes_derive(const FcSecret *key, const uint8_t nonce[12], FcSecret *derived)
 {
 	EVP_CIPHER_CTX *ctx;
-	uint8_t		k1[AES_BLOCK] = { 0 };
-	uint8_t		m[2 * AES_BLOCK] = { 0 };
-	uint8_t		carry;
-	int			i;
+	uint8_t		l[FC_AES_BLOCK] = { 0 };
+	uint8_t		m[2 * FC_AES_BLOCK];
+	uint64_t	left;
+	uint64_t	right;
+	uint64_t	carry;
 	bool		ok;
 
 	if (fc_algorithms.fips)
@@ -179,25 +182,25 @@ fc_xaes_derive(const FcSecret *key, const uint8_t nonce[12], FcSecret *derived)
 		fc_secret_wipe(derived);
 		return fc_openssl_failed(FC_ERR_CRYPTO);
 	}
-	ok = fc_ecb_blocks(ctx, k1, k1, sizeof(k1));
+	ok = fc_ecb_blocks(ctx, l, l, sizeof(l));
 
 	/* shift left by one bit; the bit that falls out selects the polynomial */
-	carry = (uint8_t) (k1[0] >> 7);
-	for (i = 0; i < AES_BLOCK - 1; i++)
-		k1[i] = (uint8_t) (k1[i] << 1 | k1[i + 1] >> 7);
-	k1[AES_BLOCK - 1] = (uint8_t) (k1[AES_BLOCK - 1] << 1 ^ (0x87 & -carry));
+	left = fc_big_endian(fc_half_get(l));
+	right = fc_big_endian(fc_half_get(l + FC_AES_BLOCK / 2));
+	carry = left >> 63;
+	left = left << 1 | right >> 63;
+	right = right << 1 ^ (0x87 & -carry);
 
-	m[1] = 1;
-	m[AES_BLOCK + 1] = 2;
-	m[2] = m[AES_BLOCK + 2] = 'X';
-	memcpy(m + 4, nonce, 12);
-	memcpy(m + AES_BLOCK + 4, nonce, 12);
-	for (i = 0; i < 2 * AES_BLOCK; i++)
-		m[i] ^= k1[i % AES_BLOCK];
+	/* counter, label, a zero byte and the nonce */
+	left ^= (uint64_t) 'X' << 40 | (uint64_t) nonce[0] << 24 | (uint64_t) nonce[1] << 16 |
+			(uint64_t) nonce[2] << 8 | (uint64_t) nonce[3];
+	right ^= fc_big_endian(fc_half_get(nonce + 4));
+	fc_block_put(m, fc_big_endian(left ^ (uint64_t) 1 << 48), fc_big_endian(right));
+	fc_block_put(m + FC_AES_BLOCK, fc_big_endian(left ^ (uint64_t) 2 << 48), fc_big_endian(right));
 	ok = ok && fc_ecb_blocks(ctx, derived->bytes, m, sizeof(m));
-	fc_wipe(k1, sizeof(k1));
+	fc_wipe(l, sizeof(l));
 	fc_wipe(m, sizeof(m));
-	if (!fc_ecb_release(true) || !ok)
+	if (!fc_ecb_release() || !ok)
 	{
 		fc_secret_wipe(derived);
 		return fc_openssl_failed(FC_ERR_CRYPTO);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fc_crypto.c
- *		Set-up of OpenSSL, the ECB contexts, SHA-256 and HMAC.
+ *		Set-up of OpenSSL, the ECB context, SHA-256 and HMAC.
  *
  * fc_crypto_init fetches algorithms and nothing else, so it may run in the
  * postmaster: it makes no context, sees no key and draws no random byte.
@@ -37,7 +37,7 @@ const FcSecret fc_zero_key;
 
 static char version_text[160] = "OpenSSL, not initialised";
 
-static EVP_CIPHER_CTX *ecb_contexts[2]; /* decrypt, encrypt */
+static EVP_CIPHER_CTX *ecb_context; /* of both directions */
 static EVP_MD_CTX *sha256_context;
 static EVP_MAC_CTX *hmac_context;
 
@@ -140,51 +140,41 @@ fc_crypto_statement_end(void)
 EVP_CIPHER_CTX *
 fc_ecb_take(const FcSecret *key, bool encrypt)
 {
-	EVP_CIPHER_CTX *ctx = ecb_contexts[encrypt];
 	const EVP_CIPHER *cipher = NULL;
 
-	if (ctx == NULL)
+	if (ecb_context == NULL)
 	{
 		if (!fc_algorithms.ready)
 			return NULL;
-		ctx = EVP_CIPHER_CTX_new();
-		if (ctx == NULL)
+		ecb_context = EVP_CIPHER_CTX_new();
+		if (ecb_context == NULL)
 			return NULL;
-		ecb_contexts[encrypt] = ctx;
 		cipher = fc_algorithms.ecb;
 	}
-	if (EVP_CipherInit_ex2(ctx, cipher, key->bytes, NULL, encrypt, NULL) != 1)
-	{
-		/* a half-made context would be re-initialised without a cipher */
-		EVP_CIPHER_CTX_free(ctx);
-		ecb_contexts[encrypt] = NULL;
-		return NULL;
-	}
-	return ctx;
+	/* a half-made context would be re-initialised without a cipher */
+	if (EVP_CipherInit_ex2(ecb_context, cipher, key->bytes, NULL, encrypt, NULL) != 1)
+		fc_ecb_discard();
+	return ecb_context;
 }
 
+/*
+ * Zeros always in the direction of encryption, whose schedule is as long as
+ * that of decryption, takes its place and is made sooner.
+ */
 bool
-fc_ecb_release(bool encrypt)
+fc_ecb_release(void)
 {
-	EVP_CIPHER_CTX *ctx = ecb_contexts[encrypt];
-
-	if (EVP_CipherInit_ex2(ctx, NULL, fc_zero_key.bytes, NULL, encrypt, NULL) == 1)
+	if (EVP_CipherInit_ex2(ecb_context, NULL, fc_zero_key.bytes, NULL, 1, NULL) == 1)
 		return true;
-	EVP_CIPHER_CTX_free(ctx);
-	ecb_contexts[encrypt] = NULL;
+	fc_ecb_discard();
 	return false;
 }
 
 void
 fc_ecb_discard(void)
 {
-	int			i;
-
-	for (i = 0; i < 2; i++)
-	{
-		EVP_CIPHER_CTX_free(ecb_contexts[i]);
-		ecb_contexts[i] = NULL;
-	}
+	EVP_CIPHER_CTX_free(ecb_context);
+	ecb_context = NULL;
 }
 
 FcStatus

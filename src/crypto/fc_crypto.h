@@ -125,7 +125,7 @@ extern void fc_random_forbid(void);
 
 /*
  * fc_crypto_statement_end
- *		Drop what contexts may keep within a statement for speed: re-key the
+ *		Drop what contexts may keep within a statement for speed: empty the
  *		GCM context (it may still hold the last data key) and wipe the pool.
  *		Cheap if nothing was used since the last call.  Never fails.
  */

@@ -32,30 +32,29 @@ static const uint8_t initial_value[SEMIBLOCK] = {
 };
 
 /*
- * RFC 3394 section 2.2.1, index-based.  block is A || R[i] throughout; A
- * stays where it is, only R[i] moves in and out.  t is below 256, so the
- * exclusive or touches the last byte of A alone.
+ * RFC 3394 section 2.2.1, index-based, with A and R[] as halves of blocks.
  */
 static bool
 ecb_wrap(EVP_CIPHER_CTX *ctx, const FcSecret *key, uint8_t *out)
 {
-	uint8_t		block[2 * SEMIBLOCK];
-	uint8_t    *r = out + SEMIBLOCK;
-	int			t;
+	uint8_t		block[FC_AES_BLOCK];
+	uint64_t	a = fc_half_get(initial_value);
+	uint64_t	r[SEMIBLOCKS];
 	bool		ok = true;
 
-	memcpy(block, initial_value, SEMIBLOCK);
-	memcpy(r, key->bytes, sizeof(key->bytes));
-	for (t = 1; t <= STEPS && ok; t++)
+	memcpy(r, key->bytes, sizeof(r));
+	for (uint64_t t = 1; t <= STEPS && ok; t++)
 	{
-		uint8_t    *ri = r + ((t - 1) % SEMIBLOCKS) * SEMIBLOCK;
+		uint64_t   *ri = &r[(t - 1) % SEMIBLOCKS];
 
-		memcpy(block + SEMIBLOCK, ri, SEMIBLOCK);
+		fc_block_put(block, a, *ri);
 		ok = fc_ecb_blocks(ctx, block, block, sizeof(block));
-		block[SEMIBLOCK - 1] ^= (uint8_t) t;
-		memcpy(ri, block + SEMIBLOCK, SEMIBLOCK);
+		a = fc_half_get(block) ^ fc_big_endian(t);
+		*ri = fc_half_get(block + SEMIBLOCK);
 	}
-	memcpy(out, block, SEMIBLOCK);
+	memcpy(out, &a, sizeof(a));
+	memcpy(out + SEMIBLOCK, r, sizeof(r));
+	fc_wipe(r, sizeof(r));
 	fc_wipe(block, sizeof(block));
 	return ok;
 }
@@ -67,22 +66,24 @@ ecb_wrap(EVP_CIPHER_CTX *ctx, const FcSecret *key, uint8_t *out)
 static bool
 ecb_unwrap(EVP_CIPHER_CTX *ctx, const uint8_t *wrapped, FcSecret *key, bool *match)
 {
-	uint8_t		block[2 * SEMIBLOCK];
-	int			t;
+	uint8_t		block[FC_AES_BLOCK];
+	uint64_t	a = fc_half_get(wrapped);
+	uint64_t	r[SEMIBLOCKS];
 	bool		ok = true;
 
-	memcpy(block, wrapped, SEMIBLOCK);
-	memcpy(key->bytes, wrapped + SEMIBLOCK, sizeof(key->bytes));
-	for (t = STEPS; t >= 1 && ok; t--)
+	memcpy(r, wrapped + SEMIBLOCK, sizeof(r));
+	for (uint64_t t = STEPS; t >= 1 && ok; t--)
 	{
-		uint8_t    *ri = key->bytes + ((t - 1) % SEMIBLOCKS) * SEMIBLOCK;
+		uint64_t   *ri = &r[(t - 1) % SEMIBLOCKS];
 
-		block[SEMIBLOCK - 1] ^= (uint8_t) t;
-		memcpy(block + SEMIBLOCK, ri, SEMIBLOCK);
+		fc_block_put(block, a ^ fc_big_endian(t), *ri);
 		ok = fc_ecb_blocks(ctx, block, block, sizeof(block));
-		memcpy(ri, block + SEMIBLOCK, SEMIBLOCK);
+		a = fc_half_get(block);
+		*ri = fc_half_get(block + SEMIBLOCK);
 	}
-	*match = fc_equal_ct(block, initial_value, SEMIBLOCK);
+	memcpy(key->bytes, r, sizeof(r));
+	*match = fc_equal_ct(&a, initial_value, sizeof(a));
+	fc_wipe(r, sizeof(r));
 	fc_wipe(block, sizeof(block));
 	return ok;
 }
@@ -101,7 +102,7 @@ fc_kw_wrap_raw(const FcSecret *kek, const FcSecret *key,
 	if (ctx == NULL)
 		return fc_openssl_failed(FC_ERR_CRYPTO);
 	ok = ecb_wrap(ctx, key, out);
-	if (!fc_ecb_release(true) || !ok)
+	if (!fc_ecb_release() || !ok)
 	{
 		/* an unfinished wrap is the key itself, or close to it */
 		fc_wipe(out, FC_WRAPPED_BYTES);
@@ -129,7 +130,7 @@ fc_kw_unwrap_raw(const FcSecret *kek, const uint8_t wrapped[FC_WRAPPED_BYTES],
 		return fc_openssl_failed(FC_ERR_CRYPTO);
 	}
 	ok = ecb_unwrap(ctx, wrapped, key, &match);
-	if (!fc_ecb_release(false) || !ok)
+	if (!fc_ecb_release() || !ok)
 		status = fc_openssl_failed(FC_ERR_CRYPTO);
 	else
 		status = match ? FC_OK : FC_ERR_AUTH;

@@ -84,7 +84,8 @@ static void memo_drop(Memo *memo);
 static bool fast_path(const Want *want, FcKeyContext *context, FcSecret *key);
 static FcAccess slow_path(const Want *want, FcKeyContext *context, FcSecret *key,
 						  Problem *problem);
-static FcAccess resolve(const Want *want, FcKeySource *source, Problem *problem);
+static bool fetch(const FcKeyVersion *version, FcKeyRef *ref, Problem *problem);
+static const FcKeyVersion *resolve(const Want *want, Problem *problem);
 static void throw_problem(const Want *want, const Problem *problem) pg_attribute_noreturn();
 
 static inline bool
@@ -95,20 +96,29 @@ want_equal(const Want *a, const Want *b)
 		   memcmp(&a->key_id, &b->key_id, sizeof(FcKeyId)) == 0;	/* not a secret */
 }
 
-static inline Want
-want_open(const FcValue *value)
+/* Field by field: a copy would read 16 bytes where 4 were just written. */
+static inline void
+want_set(Want *want, WantKind kind, uint32 prefix, uint16 version, const FcKeyId *key_id)
 {
-	Want		want = {WANT_OPEN, GetUserId(), 0, value->version, value->key_id};
-
-	return want;
+	want->kind = kind;
+	want->user = GetUserId();
+	want->prefix = prefix;
+	want->version = version;
+	want->key_id = *key_id;
 }
 
-static inline Want
-want_prefix(WantKind kind, uint32 prefix)
+static inline void
+want_open(Want *want, const FcValue *value)
 {
-	Want		want = {kind, GetUserId(), prefix, 0, {{0}}};
+	want_set(want, WANT_OPEN, 0, value->version, &value->key_id);
+}
 
-	return want;
+static inline void
+want_prefix(Want *want, WantKind kind, uint32 prefix, uint16 version)
+{
+	static const FcKeyId none;
+
+	want_set(want, kind, prefix, version, &none);
 }
 
 static FcAccess
@@ -122,9 +132,10 @@ acquire(const Want *want, FcKeyContext *context, FcSecret *key, Problem *problem
 void
 fc_broker_open_key(const FcValue *value, FcSecret *key)
 {
-	Want		want = want_open(value);
+	Want		want;
 	Problem		problem;
 
+	want_open(&want, value);
 	if (acquire(&want, NULL, key, &problem) != FC_ACCESS_OK)
 		throw_problem(&want, &problem);
 }
@@ -132,18 +143,20 @@ fc_broker_open_key(const FcValue *value, FcSecret *key)
 FcAccess
 fc_broker_try_open_key(const FcValue *value, FcSecret *key)
 {
-	Want		want = want_open(value);
+	Want		want;
 	Problem		problem;
 
+	want_open(&want, value);
 	return acquire(&want, NULL, key, &problem);
 }
 
 void
 fc_broker_rewrap_key(const FcKeyId *key_id, uint16 version, FcKeyContext *context, FcSecret *key)
 {
-	Want		want = {WANT_REWRAP, GetUserId(), 0, version, *key_id};
+	Want		want;
 	Problem		problem;
 
+	want_set(&want, WANT_REWRAP, 0, version, key_id);
 	if (acquire(&want, context, key, &problem) != FC_ACCESS_OK)
 		throw_problem(&want, &problem);
 }
@@ -151,9 +164,10 @@ fc_broker_rewrap_key(const FcKeyId *key_id, uint16 version, FcKeyContext *contex
 void
 fc_broker_seal_key(uint32 prefix, FcKeyContext *context, FcSecret *key)
 {
-	Want		want = want_prefix(WANT_SEAL, prefix);
+	Want		want;
 	Problem		problem;
 
+	want_prefix(&want, WANT_SEAL, prefix, 0);
 	if (acquire(&want, context, key, &problem) != FC_ACCESS_OK)
 		throw_problem(&want, &problem);
 }
@@ -161,12 +175,12 @@ fc_broker_seal_key(uint32 prefix, FcKeyContext *context, FcSecret *key)
 void
 fc_broker_index_key(uint32 prefix, FcPrivilege privilege, uint16 *version, FcSecret *key)
 {
-	Want		want = want_prefix(privilege == FC_PRIV_DECRYPT ? WANT_INDEX_DECRYPT : WANT_INDEX_ENCRYPT,
-								   prefix);
+	Want		want;
 	FcKeyContext context;
 	Problem		problem;
 
-	want.version = *version;
+	want_prefix(&want, privilege == FC_PRIV_DECRYPT ? WANT_INDEX_DECRYPT : WANT_INDEX_ENCRYPT,
+				prefix, *version);
 	if (acquire(&want, &context, key, &problem) != FC_ACCESS_OK)
 		throw_problem(&want, &problem);
 	*version = context.version;
@@ -175,9 +189,10 @@ fc_broker_index_key(uint32 prefix, FcPrivilege privilege, uint16 *version, FcSec
 bool
 fc_broker_may_decrypt(const FcValue *value)
 {
-	Want		want = want_open(value);
+	Want		want;
 	const FcKey *key;
 
+	want_open(&want, value);
 	for (int n = 0; n < MEMOS; n++)
 		if (want_equal(&memos[(memo_last + n) % MEMOS].want, &want))
 			return true;
@@ -232,7 +247,6 @@ fast_path(const Want *want, FcKeyContext *context, FcSecret *key)
 static FcAccess
 slow_path(const Want *want, FcKeyContext *context, FcSecret *key, Problem *problem)
 {
-	FcKeySource source;
 	Memo	   *memo;
 
 	memset(problem, 0, sizeof(*problem));
@@ -241,21 +255,16 @@ slow_path(const Want *want, FcKeyContext *context, FcSecret *key, Problem *probl
 
 	for (int tries = 0; tries < COPY_TRIES; tries++)
 	{
+		const FcKeyVersion *version = resolve(want, problem);
+		FcKeyIdentity id;
 		FcKeyRef	ref;
 
-		if (resolve(want, &source, problem) != FC_ACCESS_OK)
+		if (version == NULL)
 			return problem->access;
-
-		if (!fc_keycache_find(&source.id, &ref))
-		{
-			if (!fc_keycache_get(&source, fc_guc_kms_timeout, &ref, &problem->failure))
-			{
-				strlcpy(problem->provider, source.provider, sizeof(problem->provider));
-				return problem->access = FC_ACCESS_UNAVAILABLE;
-			}
-			fc_keycache_supersede(&source.id);
-		}
-		if (!fc_keycache_copy(&ref, &source.id, key))
+		id = version->source.id;
+		if (!fc_keycache_find(&id, &ref) && !fetch(version, &ref, problem))
+			return problem->access;
+		if (!fc_keycache_copy(&ref, &id, key))
 		{
 			fc_keyring_forget();
 			continue;
@@ -265,28 +274,53 @@ slow_path(const Want *want, FcKeyContext *context, FcSecret *key, Problem *probl
 		memo_drop(memo);
 		memo->want = *want;
 		memo->used = 1;
-		memo->id = source.id;
+		memo->id = id;
 		memo->ref = ref;
 		memo_last = memo_next;
 		memo_next = (memo_next + 1) % MEMOS;
 		if (context)
-			*context = source.id.context;
+			*context = id.context;
 		return FC_ACCESS_OK;
 	}
 
 	problem->failure.status = FC_ERR_KMS_RETRY;
 	strlcpy(problem->failure.message, "the key was evicted from the cache again and again",
 			sizeof(problem->failure.message));
-	strlcpy(problem->provider, source.provider, sizeof(problem->provider));
 	return problem->access = FC_ACCESS_UNAVAILABLE;
 }
 
 /*
- * Which version of which key is wanted, may the user, is it in a state to be
- * used?  Copies the source out: the keyring's memory may go while we wait.
+ * The key is not in the cache: have it unwrapped.  Copies the source, of
+ * almost 2 kB, because the keyring's memory may go while we wait.
  */
-static FcAccess
-resolve(const Want *want, FcKeySource *source, Problem *problem)
+static pg_noinline bool
+fetch(const FcKeyVersion *version, FcKeyRef *ref, Problem *problem)
+{
+	FcKeySource source = version->source;
+
+	if (!fc_keycache_get(&source, fc_guc_kms_timeout, ref, &problem->failure))
+	{
+		problem->access = FC_ACCESS_UNAVAILABLE;
+		return false;
+	}
+	fc_keycache_supersede(&source.id);
+	return true;
+}
+
+static const FcKeyVersion *
+refuse(Problem *problem, FcAccess access)
+{
+	problem->access = access;
+	return NULL;
+}
+
+/*
+ * Which version of which key is wanted, may the user, is it in a state to be
+ * used?  NULL if not, and *problem says why.  What is returned is the
+ * keyring's.
+ */
+static const FcKeyVersion *
+resolve(const Want *want, Problem *problem)
 {
 	const FcKey *key = NULL;
 	const FcKeyVersion *version;
@@ -306,16 +340,16 @@ resolve(const Want *want, FcKeySource *source, Problem *problem)
 		key = by_id ? fc_keyring_by_id(&want->key_id)
 			  : fc_keyring_by_prefix(want->prefix);
 	if (key == NULL)
-		return problem->access = FC_ACCESS_FOREIGN;
+		return refuse(problem, FC_ACCESS_FOREIGN);
 
 	strlcpy(problem->key, key->name, sizeof(problem->key));
 	if (want->kind != WANT_REWRAP && !fc_keyring_may(key, privilege))
-		return problem->access = FC_ACCESS_DENIED;
+		return refuse(problem, FC_ACCESS_DENIED);
 	if (key->destroyed || key->locked)
 	{
 		problem->version = 0;
 		problem->state = key->destroyed ? "destroyed" : "locked";
-		return problem->access = FC_ACCESS_STATE;
+		return refuse(problem, FC_ACCESS_STATE);
 	}
 
 	/* of several identities with one name, imported ones only open */
@@ -323,7 +357,7 @@ resolve(const Want *want, FcKeySource *source, Problem *problem)
 	{
 		problem->version = 0;
 		problem->state = "imported and only opens values";
-		return problem->access = FC_ACCESS_STATE;
+		return refuse(problem, FC_ACCESS_STATE);
 	}
 
 	version = want->version > 0 ?
@@ -332,20 +366,20 @@ resolve(const Want *want, FcKeySource *source, Problem *problem)
 	if (version == NULL)
 	{
 		if (want->version > 0)
-			return problem->access = FC_ACCESS_FOREIGN;
+			return refuse(problem, FC_ACCESS_FOREIGN);
 		problem->version = 0;
 		problem->state = "without an active version";
-		return problem->access = FC_ACCESS_STATE;
+		return refuse(problem, FC_ACCESS_STATE);
 	}
 	if (version->state == FC_VERSION_DESTROYED)
 	{
 		problem->version = version->source.id.context.version;
 		problem->state = "destroyed";
-		return problem->access = FC_ACCESS_STATE;
+		return refuse(problem, FC_ACCESS_STATE);
 	}
 	problem->version = version->source.id.context.version;
-	*source = version->source;
-	return FC_ACCESS_OK;
+	strlcpy(problem->provider, version->source.provider, sizeof(problem->provider));
+	return version;
 }
 
 static void

@@ -207,9 +207,12 @@ fc_slot_serves(const FcSlot *slot, int64 boot, TimestampTz now)
 	return slot->state == FC_SLOT_VALID && !fc_slot_expired(slot, boot, now);
 }
 
+/* Not written twice in a millisecond: every statement of every backend is here. */
 void
 fc_slot_used(FcSlot *slot, int64 boot, TimestampTz now)
 {
+	if (pg_atomic_read_u64(&slot->used_boot) == (uint64) boot)
+		return;
 	pg_atomic_write_u64(&slot->used_boot, (uint64) boot);
 	pg_atomic_write_u64(&slot->used_at, (uint64) now);
 }
