@@ -25,6 +25,7 @@
 
 #include "pg/fc_guc.h"
 #include "pg/fc_keycache_impl.h"
+#include "pg/fc_maintain.h"
 #include "pg/fc_providers.h"
 #include "pg/fc_secretmem.h"
 #include "pg/fc_shmem.h"
@@ -633,6 +634,7 @@ fc_wait(const FcKeySource *source, int i, uint64 done, int timeout_ms,
 			return false;
 		}
 		CHECK_FOR_INTERRUPTS();
+		fc_maintain_yield();
 		if (ConditionVariableTimedSleep(&fc_slots[i].cv,
 										(long) Min(left, FC_WAIT_SLICE_MS),
 										PG_WAIT_EXTENSION))

@@ -22,6 +22,7 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -48,6 +49,7 @@
 static BackgroundWorkerHandle *fc_round = NULL;
 static TimestampTz fc_round_due = 0;
 static TimestampTz fc_warned = 0;
+static const char *fc_maintained = NULL; /* database of this worker */
 
 static BackgroundWorkerHandle *start_worker(const char *function, const char *what,
 											Oid database, bool warn);
@@ -128,6 +130,38 @@ bool
 fc_maintain_warns(void)
 {
 	return MyBgworkerEntry->bgw_extra[0];
+}
+
+void
+fc_maintain_begin(const char *database)
+{
+	fc_maintained = database;
+}
+
+/*
+ * DROP DATABASE, RENAME and the like hold a lock on the database that
+ * conflicts with what connecting takes, and then wait five seconds for other
+ * sessions to go.  Whoever did not ask for us must not have to wait for a KMS
+ * or for the end of a walk.
+ */
+void
+fc_maintain_yield(void)
+{
+	LOCKTAG		tag;
+
+	if (fc_maintained == NULL || !IsTransactionState())
+		return;
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+	{
+		(void) LockRelease(&tag, RowExclusiveLock, false);
+		return;
+	}
+	ereport(LOG,
+			(errmsg("fieldcrypt maintenance of database \"%s\" ends because another session wants the database for itself",
+					fc_maintained),
+			 errhint("It goes on in about an hour.")));
+	proc_exit(0);
 }
 
 /* A round. */

@@ -31,6 +31,15 @@ extern BackgroundWorkerHandle *fc_maintain_start(Oid database, bool warn);
 /* Is this worker to warn? */
 extern bool fc_maintain_warns(void);
 
+/*
+ * For what can last: is this process the maintenance of a database, and does
+ * somebody want that database for himself, as DROP DATABASE does, then it ends.
+ */
+extern void fc_maintain_yield(void);
+
+/* From now on this process is the maintenance of that database, its own. */
+extern void fc_maintain_begin(const char *database);
+
 extern PGDLLEXPORT void fc_maintain_main(Datum arg);
 
 #endif							/* FC_MAINTAIN_H */

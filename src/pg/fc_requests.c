@@ -19,6 +19,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "pg/fc_maintain.h"
 #include "pg/fc_providers.h"
 #include "pg/fc_requests.h"
 #include "pg/fc_shmem.h"
@@ -153,6 +154,7 @@ fc_request_wait(int i, const FcRequest *request, int timeout_ms, FcAnswer *answe
 			return;
 		}
 		CHECK_FOR_INTERRUPTS();
+		fc_maintain_yield();
 		if (ConditionVariableTimedSleep(&fc_requests->slots[i].cv,
 										Min(left, FC_WAIT_SLICE_MS), PG_WAIT_EXTENSION))
 			fc_providers_wake(request->provider);

@@ -344,6 +344,7 @@ fc_maintenance_main(Datum arg)
 	}
 	CommitTransactionCommand();
 
+	fc_maintain_begin(database_name);
 	pgstat_report_activity(STATE_RUNNING, "fieldcrypt maintenance");
 	foreach(cell, keys)
 		look_after(lfirst(cell));

@@ -7,7 +7,8 @@
  * whatever ended it, the next call finds what is left.  The first pass leaves
  * out rows that others have locked; later passes wait for them, and look for
  * values that an update has moved to where the pass before had already been.
- * A pass that finds nothing is the last.
+ * A pass that finds nothing is the last.  It is a single batch, so that one
+ * snapshot shows it every row, wherever an update moves it meanwhile.
  *
  * A walk never waits for a row while it holds another, so it cannot be part
  * of a deadlock of rows: before it waits it ends its batch.
@@ -29,10 +30,11 @@
 #include "utils/wait_event.h"
 
 #include "pg/fc_compat.h"
+#include "pg/fc_maintain.h"
 #include "pg/fc_progress.h"
 #include "sqlapi/fc_walk.h"
 
-/* Rows looked at in one batch, where few or none of them have work to do. */
+/* Rows looked at in one batch, where few of them have work to do. */
 #define WALK_BATCH_VISITS 100000
 
 /* A table whose rows are always locked must not keep a walk for ever. */
@@ -136,6 +138,25 @@ treat_row(Course *course, FcRowWriter *writer, ItemPointer tid, int *held)
 	return true;
 }
 
+/*
+ * Must the batch end before this row?  As long as its pass has found nothing
+ * to do it goes on, or else it would not be known that there was nothing.
+ */
+static bool
+batch_is_full(const Course *course, int held, int visits)
+{
+	const FcWalk *walk = course->walk;
+
+	if (walk->dry_run)
+		return false;
+	if (held >= walk->batch_rows)
+		return true;
+	if (visits % WALK_BATCH_VISITS != 0)
+		return false;
+	return course->written > 0 || course->locked > 0 ||
+		(walk->deadline != 0 && GetCurrentTimestamp() >= walk->deadline);
+}
+
 static void
 scan_batch(Course *course, Relation rel, FcRowWriter *writer, bool *more)
 {
@@ -155,8 +176,7 @@ scan_batch(Course *course, Relation rel, FcRowWriter *writer, bool *more)
 		ItemPointerData tid = slot->tts_tid;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!course->walk->dry_run &&
-			(held >= course->walk->batch_rows || ++visits > WALK_BATCH_VISITS))
+		if (batch_is_full(course, held, ++visits))
 			*more = true;
 		else if (has_work(course, slot, context) && !treat_row(course, writer, &tid, &held))
 			*more = true;
@@ -214,6 +234,7 @@ end_batch(Course *course)
 	if (course->walk->dry_run || course->walk->atomic)
 		return;
 	SPI_commit();
+	fc_maintain_yield();
 	if (course->walk->pause_ms <= 0)
 		return;
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -41,13 +41,13 @@ sub active
 		  . " AND purpose = 'wrap' AND state = 'active'");
 }
 
-# Every value opens and belongs to its row.
+# Every value opens and is the one that its row was last given.
 sub all_open
 {
 	my ($what) = @_;
 
 	is( super(
-			"SELECT count(*) FROM walked WHERE v::text LIKE 'value ' || id || ' %'"
+			"SELECT count(*) FROM walked WHERE v::text = 'value ' || id || ' ' || n"
 			  . " AND bi = fieldcrypt.blind_index(v)"),
 		$rows,
 		"$what: every value opens");
@@ -64,7 +64,7 @@ super(
 	CREATE INDEX ON walked (bi);
 	});
 super(
-	"INSERT INTO walked (id, v) SELECT i, 'value ' || i || ' ' FROM generate_series(1, $rows) i"
+	"INSERT INTO walked (id, v) SELECT i, 'value ' || i || ' 0' FROM generate_series(1, $rows) i"
 );
 is(usage(), "1|$rows", 'all values are under version 1');
 
@@ -74,9 +74,9 @@ my $read = script('read.sql',
 	"\\set id random(1, $rows)\nSELECT 1 / (v::text LIKE 'value :id %')::int FROM walked WHERE id = :id;\n"
 );
 my $update = script('update.sql',
-	"\\set id random(1, $rows)\n\\set n random(1, 1000)\n"
-	  . "UPDATE walked SET n = n + 1 WHERE id = :id;\n"
-	  . "UPDATE walked SET v = 'value :id :n' WHERE id = :id;\n");
+	"\\set id random(1, $rows)\n"
+	  . "UPDATE walked SET n = n WHERE id = :id;\n"
+	  . "UPDATE walked SET n = n + 1, v = 'value :id ' || n + 1 WHERE id = :id;\n");
 my $bench_out = "$dir/pgbench.out";
 my $bench = IPC::Run::start(
 	[
@@ -109,8 +109,8 @@ super("CALL fieldcrypt.rotate_key('walk')");
 my $holder = IPC::Run::start(
 	[
 		'psql', '-XAtq', '-U', 'postgres', '-d', $node->connstr('postgres'),
-		'-c', 'BEGIN', '-c', 'UPDATE walked SET n = n + 1 WHERE id = 77',
-		'-c', 'SELECT pg_sleep(2)', '-c', 'COMMIT'
+		'-c', 'BEGIN', '-c', 'UPDATE walked SET n = n WHERE id = 77',
+		'-c', 'SELECT pg_sleep(15)', '-c', 'COMMIT'
 	],
 	'<',
 	\undef,
@@ -165,6 +165,43 @@ foreach my $ending ('pg_cancel_backend', 'pg_terminate_backend')
 }
 super("CALL fieldcrypt.rewrap_key('walk')");
 is(usage(), active() . "|$rows", 'the next call finishes it');
+
+# ---- a value that an update moves behind the walk ----
+
+# The only value is in the middle of a big table of full pages; the only free
+# space is at the table's beginning.
+super(q{
+	CREATE TABLE sparse (id int, n int, v encrypted_text('walk')) WITH (autovacuum_enabled = off);
+	INSERT INTO sparse SELECT i, 0, CASE i WHEN 240000 THEN 'value' END FROM generate_series(1, 300000) i;
+	DELETE FROM sparse WHERE id <= 1000 OR id > 260000;
+});
+super('VACUUM sparse');
+super("CALL fieldcrypt.rotate_key('walk')");
+my $behind = IPC::Run::start(
+	[
+		'psql', '-XAtq', '-U', 'postgres', '-d', $node->connstr('postgres'),
+		'-c', "CALL fieldcrypt.rewrap_column('sparse', 'v', pause => '3 s')"
+	],
+	'<',
+	\undef,
+	'>', "$dir/behind.out", '2>', "$dir/behind.err");
+# in its first pause, if it has one; or it is over
+wait_until(
+	'the walk has begun',
+	sub {
+		super(
+			"SELECT (SELECT count(*) FROM fieldcrypt.rotation_progress WHERE relation = 'sparse'::regclass AND blocks_done > 0)"
+			  . " + (SELECT count(*) FROM fieldcrypt.column_key_usage('sparse', 'v') WHERE version = "
+			  . active() . ')') > 0;
+	});
+super('UPDATE sparse SET n = 1 WHERE id = 240000');
+is(super("SELECT ctid < '(100,0)' FROM sparse WHERE id = 240000"),
+	't', 'the row has moved to the beginning');
+$behind->finish;
+is( super("SELECT version FROM fieldcrypt.column_key_usage('sparse', 'v')"),
+	active(), 'its value is under the new version all the same');
+super('DROP TABLE sparse');
+super("CALL fieldcrypt.rewrap_key('walk')");
 
 # What is under the active version alone lets every old version go.
 my $active = active();
