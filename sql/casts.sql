@@ -117,7 +117,14 @@ BEGIN
     v := t;
 END $$;
 
-DROP TABLE casts, plain;
+-- types whose cast to text is not their output
+CREATE TABLE other_types (v encrypted_text('pii'), t text);
+INSERT INTO other_types VALUES (true, true), (inet '10.0.0.1', inet '10.0.0.1'), (cidr '10/8', cidr '10/8'), (1.50, 1.50), (NULL::bool, NULL::bool);
+INSERT INTO other_types SELECT b, b FROM (VALUES (false)) b(b);
+SELECT v::text, t FROM other_types;
+SELECT true::encrypted_text;
+
+DROP TABLE casts, plain, other_types;
 SELECT fieldcrypt.revoke_key('pii', current_user::text, 'decrypt');
 SELECT fieldcrypt.revoke_key('card', current_user::text, 'decrypt');
 SELECT fieldcrypt.revoke_key('card', 'regress_fc_cast_card', 'decrypt');

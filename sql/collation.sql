@@ -47,6 +47,11 @@ SELECT array_agg(id ORDER BY a COLLATE "en-x-icu", id) = array_agg(id ORDER BY p
   FROM t;
 SELECT (min(a COLLATE "en-x-icu"))::text, (max(a COLLATE "en-x-icu"))::text, (max(a COLLATE "C"))::text FROM t WHERE p <> '';
 
+-- functions of text have the collation of their argument
+SELECT upper(a COLLATE "tr-x-icu"), lower(upper(a COLLATE "en-x-icu")), initcap(a COLLATE "tr-x-icu"),
+       upper(a COLLATE "en-x-icu") = upper(p COLLATE "en-x-icu") AS same, regexp_match(a COLLATE "en-x-icu", '\w+', 'i') AS word
+  FROM t WHERE p IN ('zoë', 'Ça', 'bobby') ORDER BY id;
+
 -- the tag knows bytes only: no blind index under a nondeterministic collation
 CREATE INDEX t_s ON t (fieldcrypt.blind_index(s));
 SET enable_seqscan = off;

@@ -95,6 +95,20 @@ CREATE FUNCTION pg_catalog.encrypted_text(bpchar, int4, bool) RETURNS pg_catalog
 COMMENT ON FUNCTION pg_catalog.encrypted_text(bpchar, int4, bool) IS 'encrypt char(n), without its padding';
 CREATE CAST (bpchar AS pg_catalog.encrypted_text)
     WITH FUNCTION pg_catalog.encrypted_text(bpchar, int4, bool) AS ASSIGNMENT;
+
+-- Types whose cast to text is not their output.  Any other is assigned by I/O.
+CREATE FUNCTION pg_catalog.encrypted_text(boolean, int4, bool) RETURNS pg_catalog.encrypted_text
+    LANGUAGE sql VOLATILE STRICT PARALLEL SAFE RETURN pg_catalog.encrypted_text($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.encrypted_text(boolean, int4, bool) IS 'encrypt boolean, as its cast to text';
+CREATE CAST (boolean AS pg_catalog.encrypted_text)
+    WITH FUNCTION pg_catalog.encrypted_text(boolean, int4, bool) AS ASSIGNMENT;
+COMMENT ON CAST (boolean AS pg_catalog.encrypted_text) IS 'encrypt';
+CREATE FUNCTION pg_catalog.encrypted_text(inet, int4, bool) RETURNS pg_catalog.encrypted_text
+    LANGUAGE sql VOLATILE STRICT PARALLEL SAFE RETURN pg_catalog.encrypted_text($1::text, $2, $3);
+COMMENT ON FUNCTION pg_catalog.encrypted_text(inet, int4, bool) IS 'encrypt inet, as its cast to text';
+CREATE CAST (inet AS pg_catalog.encrypted_text)
+    WITH FUNCTION pg_catalog.encrypted_text(inet, int4, bool) AS ASSIGNMENT;
+COMMENT ON CAST (inet AS pg_catalog.encrypted_text) IS 'encrypt';
 COMMENT ON CAST (bpchar AS pg_catalog.encrypted_text) IS 'encrypt char(n), without its padding';
 
 CREATE FUNCTION pg_catalog.text(pg_catalog.encrypted_text) RETURNS text
@@ -873,7 +887,9 @@ COMMENT ON OPERATOR fieldcrypt.#=# (pg_catalog.encrypted_text, text) IS 'equal, 
 
 ----------------------------------------------------------------------
 -- Functions of text that applications call on a column: each is the one of
--- text on the explicit cast, so it needs decrypt.
+-- text on the explicit cast, so it needs decrypt.  Those that ask for the
+-- collation have a string as their body, which is analysed where it is called:
+-- in an SQL-standard body the collation is always the default.
 ----------------------------------------------------------------------
 
 CREATE FUNCTION pg_catalog.length(pg_catalog.encrypted_text) RETURNS int4
@@ -889,13 +905,13 @@ CREATE FUNCTION pg_catalog.octet_length(pg_catalog.encrypted_text) RETURNS int4
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.octet_length($1::text);
 COMMENT ON FUNCTION pg_catalog.octet_length(pg_catalog.encrypted_text) IS 'number of bytes';
 CREATE FUNCTION pg_catalog.upper(pg_catalog.encrypted_text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.upper($1::text);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.upper($1::pg_catalog.text)';
 COMMENT ON FUNCTION pg_catalog.upper(pg_catalog.encrypted_text) IS 'upper case';
 CREATE FUNCTION pg_catalog.lower(pg_catalog.encrypted_text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.lower($1::text);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.lower($1::pg_catalog.text)';
 COMMENT ON FUNCTION pg_catalog.lower(pg_catalog.encrypted_text) IS 'lower case';
 CREATE FUNCTION pg_catalog.initcap(pg_catalog.encrypted_text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.initcap($1::text);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.initcap($1::pg_catalog.text)';
 COMMENT ON FUNCTION pg_catalog.initcap(pg_catalog.encrypted_text) IS 'first letter of each word in upper case';
 CREATE FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, int4) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.substr($1::text, $2);
@@ -910,10 +926,10 @@ CREATE FUNCTION pg_catalog.substr(pg_catalog.encrypted_text, int4, int4) RETURNS
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.substr($1::text, $2, $3);
 COMMENT ON FUNCTION pg_catalog.substr(pg_catalog.encrypted_text, int4, int4) IS 'part of the text';
 CREATE FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."substring"($1::text, $2);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog."substring"($1::pg_catalog.text, $2)';
 COMMENT ON FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text) IS 'part that matches a regular expression';
 CREATE FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text, text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."substring"($1::text, $2, $3);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog."substring"($1::pg_catalog.text, $2, $3)';
 COMMENT ON FUNCTION pg_catalog."substring"(pg_catalog.encrypted_text, text, text) IS 'part that matches an SQL regular expression';
 CREATE FUNCTION pg_catalog."left"(pg_catalog.encrypted_text, int4) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."left"($1::text, $2);
@@ -940,10 +956,10 @@ CREATE FUNCTION pg_catalog.rtrim(pg_catalog.encrypted_text, text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.rtrim($1::text, $2);
 COMMENT ON FUNCTION pg_catalog.rtrim(pg_catalog.encrypted_text, text) IS 'without some characters at the right end';
 CREATE FUNCTION pg_catalog."position"(pg_catalog.encrypted_text, text) RETURNS int4
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.strpos($1::text, $2);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.strpos($1::pg_catalog.text, $2)';
 COMMENT ON FUNCTION pg_catalog."position"(pg_catalog.encrypted_text, text) IS 'where another text is in the text';
 CREATE FUNCTION pg_catalog.strpos(pg_catalog.encrypted_text, text) RETURNS int4
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.strpos($1::text, $2);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.strpos($1::pg_catalog.text, $2)';
 COMMENT ON FUNCTION pg_catalog.strpos(pg_catalog.encrypted_text, text) IS 'where another text is in the text';
 CREATE FUNCTION pg_catalog."overlay"(pg_catalog.encrypted_text, text, int4) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."overlay"($1::text, $2, $3);
@@ -952,31 +968,31 @@ CREATE FUNCTION pg_catalog."overlay"(pg_catalog.encrypted_text, text, int4, int4
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog."overlay"($1::text, $2, $3, $4);
 COMMENT ON FUNCTION pg_catalog."overlay"(pg_catalog.encrypted_text, text, int4, int4) IS 'another text in the place of a part';
 CREATE FUNCTION pg_catalog.replace(pg_catalog.encrypted_text, text, text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.replace($1::text, $2, $3);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.replace($1::pg_catalog.text, $2, $3)';
 COMMENT ON FUNCTION pg_catalog.replace(pg_catalog.encrypted_text, text, text) IS 'every occurrence of a text replaced';
 CREATE FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_replace($1::text, $2, $3);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.regexp_replace($1::pg_catalog.text, $2, $3)';
 COMMENT ON FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text) IS 'what matches a regular expression replaced';
 CREATE FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text, text) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_replace($1::text, $2, $3, $4);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.regexp_replace($1::pg_catalog.text, $2, $3, $4)';
 COMMENT ON FUNCTION pg_catalog.regexp_replace(pg_catalog.encrypted_text, text, text, text) IS 'what matches a regular expression replaced';
 CREATE FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text) RETURNS text[]
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_match($1::text, $2);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.regexp_match($1::pg_catalog.text, $2)';
 COMMENT ON FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text) IS 'first match of a regular expression';
 CREATE FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text, text) RETURNS text[]
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_match($1::text, $2, $3);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.regexp_match($1::pg_catalog.text, $2, $3)';
 COMMENT ON FUNCTION pg_catalog.regexp_match(pg_catalog.encrypted_text, text, text) IS 'first match of a regular expression';
 CREATE FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_like($1::text, $2);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.regexp_like($1::pg_catalog.text, $2)';
 COMMENT ON FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text) IS 'does the text match a regular expression';
 CREATE FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text, text) RETURNS bool
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.regexp_like($1::text, $2, $3);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.regexp_like($1::pg_catalog.text, $2, $3)';
 COMMENT ON FUNCTION pg_catalog.regexp_like(pg_catalog.encrypted_text, text, text) IS 'does the text match a regular expression';
 CREATE FUNCTION pg_catalog.split_part(pg_catalog.encrypted_text, text, int4) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.split_part($1::text, $2, $3);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.split_part($1::pg_catalog.text, $2, $3)';
 COMMENT ON FUNCTION pg_catalog.split_part(pg_catalog.encrypted_text, text, int4) IS 'one field of the text';
 CREATE FUNCTION pg_catalog.starts_with(pg_catalog.encrypted_text, text) RETURNS bool
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.starts_with($1::text, $2);
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT pg_catalog.starts_with($1::pg_catalog.text, $2)';
 COMMENT ON FUNCTION pg_catalog.starts_with(pg_catalog.encrypted_text, text) IS 'does the text begin with another';
 CREATE FUNCTION pg_catalog.md5(pg_catalog.encrypted_text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN pg_catalog.md5($1::text);
@@ -996,13 +1012,26 @@ COMMENT ON FUNCTION pg_catalog.textcat(text, pg_catalog.encrypted_text) IS 'impl
 CREATE FUNCTION pg_catalog.textcat(pg_catalog.encrypted_text, pg_catalog.encrypted_text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN $1::text OPERATOR(pg_catalog.||) $2::text;
 COMMENT ON FUNCTION pg_catalog.textcat(pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'implementation of || operator';
+CREATE FUNCTION pg_catalog.textanycat(pg_catalog.encrypted_text, anynonarray) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT $1::pg_catalog.text OPERATOR(pg_catalog.||) $2::pg_catalog.text';
+COMMENT ON FUNCTION pg_catalog.textanycat(pg_catalog.encrypted_text, anynonarray) IS 'implementation of || operator';
+CREATE FUNCTION pg_catalog.anytextcat(anynonarray, pg_catalog.encrypted_text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE AS 'SELECT $1::pg_catalog.text OPERATOR(pg_catalog.||) $2::pg_catalog.text';
+COMMENT ON FUNCTION pg_catalog.anytextcat(anynonarray, pg_catalog.encrypted_text) IS 'implementation of || operator';
 
+CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textanycat, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = anynonarray);
+COMMENT ON OPERATOR pg_catalog.|| (pg_catalog.encrypted_text, anynonarray) IS 'concatenate, as text';
+CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.anytextcat, LEFTARG = anynonarray, RIGHTARG = pg_catalog.encrypted_text);
+COMMENT ON OPERATOR pg_catalog.|| (anynonarray, pg_catalog.encrypted_text) IS 'concatenate, as text';
 CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text);
 COMMENT ON OPERATOR pg_catalog.|| (pg_catalog.encrypted_text, text) IS 'concatenate, as text';
 CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = text, RIGHTARG = pg_catalog.encrypted_text);
 COMMENT ON OPERATOR pg_catalog.|| (text, pg_catalog.encrypted_text) IS 'concatenate, as text';
 CREATE OPERATOR pg_catalog.|| (FUNCTION = pg_catalog.textcat, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = pg_catalog.encrypted_text);
 COMMENT ON OPERATOR pg_catalog.|| (pg_catalog.encrypted_text, pg_catalog.encrypted_text) IS 'concatenate, as text';
+CREATE OPERATOR pg_catalog.^@ (FUNCTION = pg_catalog.starts_with, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    RESTRICT = prefixsel, JOIN = prefixjoinsel);
+COMMENT ON OPERATOR pg_catalog.^@ (pg_catalog.encrypted_text, text) IS 'starts with, as text';
 
 ----------------------------------------------------------------------
 -- Which values are under which version.  Reads headers only: SELECT on the

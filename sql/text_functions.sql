@@ -37,7 +37,7 @@ SELECT d FROM unnest(ARRAY[
     'split_part(COL, '','', 1)', 'starts_with(COL, ''xx'')', 'md5(COL)',
     'to_tsvector(''simple'', COL)', 'to_tsvector(COL)',
     'COL || ''!''', '''!'' || COL', 'COL || COL', 'COL || ''!''::text', '''!''::text || COL', 'COL || NULL',
-    'COL || ''!''::varchar', 'concat(COL, ''!'')', 'format(''%s'', COL)', 'quote_literal(COL)'
+    'COL || ''!''::varchar', 'COL || 5', '5 || COL', 'COL || true', 'COL || ''!''::char(2)', 'COL ^@ ''xx''', 'concat(COL, ''!'')', 'format(''%s'', COL)', 'quote_literal(COL)'
 ]) e, differ(e) d;
 SELECT upper(a), length(a), left(a, 3) || '|' AS l, trim(both 'x' from a) AS t, split_part(a, ',', 1) AS s,
        regexp_match(a, '(A.a)') AS m

@@ -73,6 +73,8 @@ SELECT attrelid::regclass, attname, format_type(atttypid, NULL) FROM pg_attribut
  WHERE attrelid IN ('wire_made'::regclass, 'wire_into'::regclass) AND attnum > 0 ORDER BY 1, 2;
 CREATE TEMP TABLE wire_executed AS EXECUTE by_code('B');
 EXPLAIN (VERBOSE, COSTS OFF) SELECT name FROM wire;
+-- one column grouped twice
+SELECT a, b, grouping(a, b) FROM (SELECT name AS a, name AS b FROM wire WHERE id = 1) w GROUP BY ROLLUP (a, b) ORDER BY 3;
 SET fieldcrypt.describe_as = 'native';
 SELECT name, tags FROM wire \gdesc
 SELECT DISTINCT name FROM wire ORDER BY name;

@@ -16,7 +16,9 @@
  * Output columns are wrapped into to_wire(), see fc_wire_type.c.  Sorting and
  * grouping stay with the encrypted value, which becomes a column of its own
  * that the client does not get.  DISTINCT and set operations compare all
- * columns, so there to_wire() is applied in a query around the statement.
+ * columns, so there to_wire() is applied in a query around the statement; in
+ * grouping sets as well, where PostgreSQL before 18 takes two grouped columns
+ * for one that come from the same column, if they stand inside a call.
  *
  *-------------------------------------------------------------------------
  */
@@ -103,7 +105,8 @@ describe_columns(Query *query, const FcWireOids *oids)
 		wire_targets(&query->returningList, oids);
 	else if (has_encrypted(query->targetList, oids))
 	{
-		if (query->setOperations != NULL || query->distinctClause != NIL)
+		if (query->setOperations != NULL || query->distinctClause != NIL ||
+			query->groupingSets != NIL)
 			put_query_around(query);
 		wire_targets(&query->targetList, oids);
 	}
