@@ -57,6 +57,7 @@ CREATE FUNCTION pg_temp.put(col text, armour text) RETURNS text LANGUAGE sql AS 
 $$;
 SELECT pg_temp.put('name', :'name') AS fits, pg_temp.put('email', :'email') AS fits_too;
 SELECT pg_temp.put('name', :'pan') AS another_key;
+-- a column that is not searchable may have tags, which nobody asks for
 SELECT pg_temp.put('name', :'ssn') AS tagged;
 SELECT pg_temp.put('ssn', :'name') AS untagged;
 SELECT pg_temp.put('ssn', :'email') AS another_mode;

@@ -64,8 +64,12 @@ COMMENT ON TYPE pg_catalog.encrypted_text IS
 -- to varchar, bpchar and name stand here because without a row PostgreSQL
 -- would supply an assignment cast by I/O.
 
+CREATE FUNCTION fieldcrypt.coerce_support(internal) RETURNS internal
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_coerce_support';
+COMMENT ON FUNCTION fieldcrypt.coerce_support(internal) IS
+    'planner support of the coercion: set_search() changes a column''s type without rewriting its table';
 CREATE FUNCTION pg_catalog.encrypted_text(pg_catalog.encrypted_text, int4, bool) RETURNS pg_catalog.encrypted_text
-    LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_encrypted_text_coerce';
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE SUPPORT fieldcrypt.coerce_support AS 'MODULE_PATHNAME', 'fc_encrypted_text_coerce';
 COMMENT ON FUNCTION pg_catalog.encrypted_text(pg_catalog.encrypted_text, int4, bool) IS
     'bring a value under the key and search mode of a type modifier';
 CREATE CAST (pg_catalog.encrypted_text AS pg_catalog.encrypted_text)
@@ -1125,15 +1129,13 @@ COMMENT ON PROCEDURE fieldcrypt.mark_compromised(text, integer) IS
     'mark a version that is not active as compromised; it still decrypts, until its values are re-encrypted';
 
 CREATE PROCEDURE fieldcrypt.destroy_version(key text, version integer)
-    LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'fc_destroy_version';
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_destroy_version';
 REVOKE ALL ON PROCEDURE fieldcrypt.destroy_version(text, integer) FROM PUBLIC;
 COMMENT ON PROCEDURE fieldcrypt.destroy_version(text, integer) IS
     'destroy a version that no value of this database needs; its number is never used again';
 
 CREATE PROCEDURE fieldcrypt.destroy_key(key text)
-    LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'fc_destroy_key';
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_destroy_key';
 REVOKE ALL ON PROCEDURE fieldcrypt.destroy_key(text) FROM PUBLIC;
 COMMENT ON PROCEDURE fieldcrypt.destroy_key(text) IS
     'destroy every version of a key, for values and for blind indexes: its values are lost for ever, its name is never used again';
@@ -1396,6 +1398,13 @@ COMMENT ON FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text) IS 'what a cli
 CREATE FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text[]) RETURNS fieldcrypt.wire_text_array
     LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_to_wire_array';
 COMMENT ON FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text[]) IS 'what a client sees as text[]; internal';
+
+CREATE PROCEDURE fieldcrypt.set_search(relation regclass, "column" text, mode text, batch_rows integer DEFAULT 1000,
+    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false,
+    exclusive boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_set_search';
+COMMENT ON PROCEDURE fieldcrypt.set_search(regclass, text, text, integer, interval, interval, boolean, boolean) IS
+    'change the search mode of a column (none, exact, lower, digits, last4) and the tags of its values; needs decrypt on the key';
 
 ----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load

@@ -73,6 +73,24 @@ CALL fieldcrypt.destroy_key('regress_life');
 SELECT fieldcrypt.set_rotation('regress_life', '1 day');
 RESET ROLE;
 
+-- a key custodian who owns no table may, and gets nothing else by it
+\set VERBOSITY terse
+SELECT fieldcrypt.create_key('regress_life_two');
+CALL fieldcrypt.rotate_key('regress_life_two');
+GRANT EXECUTE ON PROCEDURE fieldcrypt.destroy_version, fieldcrypt.destroy_key TO regress_fc_other;
+SET ROLE regress_fc_other;
+SET search_path = pg_temp;
+CALL fieldcrypt.destroy_version('regress_life_two', 1);
+CALL fieldcrypt.destroy_key('regress_life_two');
+SELECT current_user, current_setting('search_path');
+DELETE FROM fieldcrypt.key_versions;
+RESET search_path;
+RESET ROLE;
+REVOKE EXECUTE ON PROCEDURE fieldcrypt.destroy_version, fieldcrypt.destroy_key FROM regress_fc_other;
+SELECT v.purpose, v.version, v.state, v.wrapped IS NULL AS gone FROM fieldcrypt.keys JOIN fieldcrypt.key_versions v USING (key_id)
+ WHERE name = 'regress_life_two' ORDER BY 1, 2;
+\set VERBOSITY default
+
 -- the end: nothing opens, nothing is written, the name is used up
 CALL fieldcrypt.destroy_key('regress_life');
 CALL fieldcrypt.destroy_key('regress_life');

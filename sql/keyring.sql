@@ -173,6 +173,19 @@ SELECT path, value, pg_temp.broken(path::text[], value) FROM (VALUES
 SELECT pg_temp.broken('{keys,0,versions,1,kms_key}', to_jsonb(repeat('k', 600)));
 SELECT pg_temp.broken('{keys,0,versions,1,wrapped}', to_jsonb(repeat('00', 1025)));
 
+-- a version of the index key that is retired there is not asked for here
+BEGIN;
+SELECT key, purpose, version, action
+  FROM regress_fc_export, fieldcrypt.import_keyring(jsonb_set(ring, '{keys,0,versions}',
+         jsonb_build_array((ring#>'{keys,0,versions,-1}') || '{"version": 2, "retired_at": "2026-01-02 03:04:05+00", "state": "decrypt-only"}')),
+         verify => false);
+SELECT version, state, retired_at AT TIME ZONE 'UTC' AS retired_at FROM fieldcrypt.key_status
+ WHERE key = 'regress_ring' AND purpose = 'index' ORDER BY 1;
+SELECT v->>'version' AS version, (v->>'retired_at')::timestamptz AT TIME ZONE 'UTC' AS retired_at
+  FROM jsonb_path_query(fieldcrypt.export_keyring('regress_ring'), '$.keys[*].versions[*] ? (@.purpose == "index")') v ORDER BY 1;
+ROLLBACK;
+SELECT pg_temp.broken('{keys,0,versions,-1,retired_at}', '"2026-01-02 03:04:05+00"');
+
 -- a name whose hash begins as another's
 SELECT * FROM regress_fc_export, fieldcrypt.import_keyring(jsonb_set(jsonb_set(ring, '{keys,0,name}', '"t0_kkasgc"'),
     '{keys,0,key_id}', (SELECT to_jsonb(left(encode(sha256('t0_kkasgc'), 'hex'), 7) || '00000'))), verify => false);

@@ -136,6 +136,14 @@ fc_ownercheck(Oid classid, Oid objectid, Oid role)
 	CastCreate(source, target, InvalidOid, context, COERCION_METHOD_INOUT, behavior)
 #endif
 
+/* The expression of a generated column; one argument went in 18. */
+#include "catalog/pg_attrdef.h"
+#if PG_VERSION_NUM >= 180000
+#define fc_store_attr_default(rel, attnum, expr) StoreAttrDefault(rel, attnum, expr, true)
+#else
+#define fc_store_attr_default(rel, attnum, expr) StoreAttrDefault(rel, attnum, expr, true, false)
+#endif
+
 /*
  * Which indexes an update has to enter: a flag before 16, then a choice that
  * knows summarising indexes.

@@ -572,14 +572,25 @@ read_version_rows(const FcKeyId *key_id, KeyEntry *entry)
 }
 
 /*
- * A standby replays that a key was locked or destroyed; no command runs here
- * that would wipe its cache.  The first to read the row does.
+ * A standby replays that a key was locked or destroyed, or one version of it;
+ * no command runs here that would wipe its cache.  The first to read the rows
+ * does.
  */
 static void
-purge_replayed(const FcKey *key)
+purge_replayed(const KeyEntry *entry)
 {
-	if ((key->destroyed || key->locked) && fc_shmem_ready() && RecoveryInProgress())
-		(void) fc_keycache_purge(MyDatabaseId, &key->key_id);
+	int			i;
+
+	if (!fc_shmem_ready() || !RecoveryInProgress())
+		return;
+	if (entry->key.destroyed || entry->key.locked)
+		(void) fc_keycache_purge(MyDatabaseId, &entry->key.key_id);
+	for (i = 0; i < entry->nversions; i++)
+	{
+		/* its row names no blob: whichever is cached is an earlier one */
+		if (entry->versions[i].state == FC_VERSION_DESTROYED)
+			fc_keycache_supersede(&entry->versions[i].source.id);
+	}
 }
 
 /*
@@ -602,7 +613,7 @@ find_or_read(const FcKeyId *key_id)
 	entry = hash_search(keys_by_id, key_id, HASH_ENTER, NULL);
 	*entry = fresh;
 	if (fresh.present)
-		purge_replayed(&entry->key);
+		purge_replayed(entry);
 	return entry;
 }
 

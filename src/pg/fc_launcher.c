@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "pg/fc_bgworker.h"
 #include "pg/fc_guc.h"
 #include "pg/fc_keycache.h"
 #include "pg/fc_maintain.h"
@@ -35,8 +36,6 @@
 #include "pg/fc_secretmem.h"
 #include "pg/fc_warm.h"
 #include "pg/fc_worker.h"
-
-#define FC_LIBRARY			"fieldcrypt"
 
 #define FC_RESTART_MIN_MS	1000
 #define FC_RESTART_MAX_MS	30000
@@ -254,7 +253,6 @@ fc_charge_start(FcCharge *charge)
 {
 	BackgroundWorker worker;
 	TimestampTz now = GetCurrentTimestamp();
-	MemoryContext old;
 	FcProviderInfo info;
 
 	/* Left over from a launcher that ended: it will go, and tell us. */
@@ -267,23 +265,18 @@ fc_charge_start(FcCharge *charge)
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
 	worker.bgw_start_time = BgWorkerStart_PostmasterStart;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_library_name, FC_LIBRARY, sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "fc_worker_main", sizeof(worker.bgw_function_name));
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "fieldcrypt worker: %s", charge->name);
 	strlcpy(worker.bgw_type, "fieldcrypt worker", sizeof(worker.bgw_type));
 	strlcpy(worker.bgw_extra, charge->name, sizeof(worker.bgw_extra));
 
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	if (RegisterDynamicBackgroundWorker(&worker, &charge->handle))
+	charge->handle = fc_bgworker_start(&worker, "fc_worker_main");
+	if (charge->handle != NULL)
 	{
 		charge->started = now;
 		charge->complained = false;
 	}
 	else
 	{
-		charge->handle = NULL;
 		charge->next_start = now + (int64) charge->pause_ms * 1000;
 		charge->pause_ms = Min(charge->pause_ms * 2, FC_RESTART_MAX_MS);
 		(void) fc_providers_set_state(charge->name, FC_PROVIDER_OUTAGE,
@@ -296,7 +289,6 @@ fc_charge_start(FcCharge *charge)
 					 errhint("Increase max_worker_processes.")));
 		charge->complained = true;
 	}
-	MemoryContextSwitchTo(old);
 }
 
 /* The worker has ended, for whatever reason. */

@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pg/fc_bgworker.h"
 #include "pg/fc_maintain.h"
 
 /*
@@ -96,25 +97,16 @@ fc_maintain_turn(void)
 static BackgroundWorkerHandle *
 start_worker(const char *function, const char *what, Oid database, bool warn)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	BackgroundWorkerHandle *handle = NULL;
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
-	strlcpy(worker.bgw_library_name, "fieldcrypt", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, function, sizeof(worker.bgw_function_name));
 	strlcpy(worker.bgw_name, what, sizeof(worker.bgw_name));
 	strlcpy(worker.bgw_type, "fieldcrypt maintenance", sizeof(worker.bgw_type));
 	worker.bgw_extra[0] = warn;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		handle = NULL;
-	MemoryContextSwitchTo(old);
-	return handle;
+	return fc_bgworker_start(&worker, function);
 }
 
 BackgroundWorkerHandle *

@@ -38,6 +38,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pg/fc_bgworker.h"
 #include "pg/fc_guc.h"
 #include "pg/fc_keycache.h"
 #include "pg/fc_keyring.h"
@@ -296,26 +297,17 @@ fc_warm_ended(BackgroundWorkerHandle **handle)
 static BackgroundWorkerHandle *
 fc_warm_start(const char *name, Oid database)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	BackgroundWorkerHandle *handle = NULL;
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
-	strlcpy(worker.bgw_library_name, "fieldcrypt", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "fc_warm_main", sizeof(worker.bgw_function_name));
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "fieldcrypt warm-up%s%s",
 			 name[0] ? ": " : "", name);
 	strlcpy(worker.bgw_type, "fieldcrypt warm-up", sizeof(worker.bgw_type));
 	strlcpy(worker.bgw_extra, name, sizeof(worker.bgw_extra));
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		handle = NULL;
-	MemoryContextSwitchTo(old);
-	return handle;
+	return fc_bgworker_start(&worker, "fc_warm_main");
 }
 
 /* Names that the survey did not find it looks up again, ever so slowly. */

@@ -92,20 +92,19 @@ static bool
 fits(const FcHeader *header, int32 typmod)
 {
 	uint32		prefix = FC_TYPMOD_PREFIX(typmod);
-	bool		same = fc_key_id_prefix(&header->key_id) == prefix &&
-		header->mode == FC_TYPMOD_MODE(typmod);
 
 	/* an apply worker has no keys: what was published is taken by its header */
 	if (IsLogicalWorker())
 	{
-		if (!same)
+		if (!fc_typmod_stores(typmod, fc_key_id_prefix(&header->key_id), header->mode))
 			fc_report_typmod_mismatch(fc_key_id_prefix(&header->key_id), header->mode,
 									  typmod, NULL);
-		if (!fc_tag_is_searched(header, true))
+		if (FC_TYPMOD_MODE(typmod) != FC_MODE_NONE && !fc_tag_is_searched(header, true))
 			fc_report_tag_not_searched(header, NULL);
 		return true;
 	}
-	return same && (header->mode == FC_MODE_NONE || tag_is_current(header, prefix));
+	return fc_key_id_prefix(&header->key_id) == prefix && header->mode == FC_TYPMOD_MODE(typmod) &&
+		(header->mode == FC_MODE_NONE || tag_is_current(header, prefix));
 }
 
 /* Decrypt under the source's key, encrypt under the target's. */

@@ -13,7 +13,9 @@
  *
  * The triggers are ENABLE ALWAYS: they fire in a logical replication worker
  * and under session_replication_role = replica.  They send the relcache
- * invalidation that makes backends, on standbys too, read again.
+ * invalidation that makes backends, on standbys too, read again.  ENABLE
+ * TRIGGER, with which pg_restore --disable-triggers ends, would leave them as
+ * triggers that fire in ordinary sessions only; they are made ALWAYS again.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +26,10 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -319,6 +325,67 @@ fill_grantee(Relation rel, HeapTuple row)
 	}
 	value = ObjectIdGetDatum(role);
 	return heap_modify_tuple_by_cols(row, desc, 1, &column, &value, &isnull);
+}
+
+/* The triggers of one key table that are enabled become ENABLE ALWAYS. */
+static void
+make_always(Oid relation)
+{
+	Relation	catalog = table_open(TriggerRelationId, RowExclusiveLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		changed = false;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (form->tgisinternal || form->tgenabled != TRIGGER_FIRES_ON_ORIGIN ||
+			(strcmp(NameStr(form->tgname), "guard_rows") != 0 &&
+			 strcmp(NameStr(form->tgname), "guard_truncate") != 0))
+			continue;
+		tuple = heap_copytuple(tuple);
+		((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled = TRIGGER_FIRES_ALWAYS;
+		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+		changed = true;
+	}
+	systable_endscan(scan);
+	table_close(catalog, RowExclusiveLock);
+	if (changed)
+		CacheInvalidateRelcacheByRelid(relation);
+}
+
+void
+fc_guard_altered(const AlterTableStmt *stmt)
+{
+	static const char *const tables[] = {"keys", "key_versions", "key_grants"};
+	bool		enabled = false;
+	Oid			relation;
+	ListCell   *cell;
+	int			i;
+
+	foreach(cell, stmt->cmds)
+	{
+		AlterTableType command = ((AlterTableCmd *) lfirst(cell))->subtype;
+
+		enabled |= command == AT_EnableTrig || command == AT_EnableTrigAll ||
+			command == AT_EnableTrigUser;
+	}
+	if (!enabled)
+		return;
+	relation = RangeVarGetRelid(stmt->relation, NoLock, true);
+	for (i = 0; OidIsValid(relation) && i < lengthof(tables); i++)
+	{
+		if (relation == fc_keyring_table(tables[i]))
+		{
+			CommandCounterIncrement();
+			make_always(relation);
+		}
+	}
 }
 
 /*

@@ -15,7 +15,12 @@
 
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
+
 extern void fc_guard_enter(void);
 extern void fc_guard_leave(void);
+
+/* ALTER TABLE has run: triggers of the key tables that it enabled fire always. */
+extern void fc_guard_altered(const AlterTableStmt *stmt);
 
 #endif							/* FC_GUARD_H */

@@ -198,10 +198,10 @@ insert_key(const FcJsonKey *key)
 static void
 insert_version(const FcJsonVersion *version, const char *state)
 {
-	Oid			types[12] = {BYTEAOID, INT2OID, INT4OID, INT2OID, TEXTOID, TEXTOID, TEXTOID,
-	BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID};
-	Datum		values[12];
-	char		nulls[12];
+	Oid			types[13] = {BYTEAOID, INT2OID, INT4OID, INT2OID, TEXTOID, TEXTOID, TEXTOID,
+	BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[13];
+	char		nulls[13];
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = fc_bytes_datum(version->context.key_id.bytes, FC_KEY_ID_BYTES);
@@ -218,11 +218,13 @@ insert_version(const FcJsonVersion *version, const char *state)
 	put_text(version->created_at, 9, values, nulls);
 	put_text(strcmp(state, "pre-active") == 0 ? NULL : version->activated_at, 10, values, nulls);
 	put_text(version->destroyed_at, 11, values, nulls);
+	/* searches here do not ask for its tags either */
+	put_text(version->retired_at, 12, values, nulls);
 	(void) fc_admin_execute("INSERT INTO fieldcrypt.key_versions (key_id, purpose, version,"
-							" suite, state, provider, kms_key, wrapped, kcv, created_at, activated_at, destroyed_at)"
+							" suite, state, provider, kms_key, wrapped, kcv, created_at, activated_at, destroyed_at, retired_at)"
 							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, COALESCE($10::timestamptz, now()),"
-							" $11::timestamptz, $12::timestamptz)",
-							12, types, values, nulls);
+							" $11::timestamptz, $12::timestamptz, $13::timestamptz)",
+							13, types, values, nulls);
 }
 
 static void

@@ -71,7 +71,8 @@ fc_export_keyring(PG_FUNCTION_ARGS)
 							  "'purpose', CASE purpose WHEN 1 THEN 'wrap' ELSE 'index' END,"
 							  " 'version', version, 'suite', suite, 'state', state, 'provider', provider,"
 							  " 'kms_key', kms_key, 'wrapped', encode(wrapped, 'hex'), 'kcv', encode(kcv, 'hex'),"
-							  " 'created_at', created_at, 'activated_at', activated_at, 'destroyed_at', destroyed_at)"
+							  " 'created_at', created_at, 'activated_at', activated_at, 'retired_at', retired_at,"
+							  " 'destroyed_at', destroyed_at)"
 							  " ORDER BY purpose, version), '[]') AS list"
 							  " FROM fieldcrypt.key_versions x WHERE x.key_id = k.key_id) v"
 							  " WHERE $1 IS NULL OR k.name = $1",
@@ -205,6 +206,11 @@ parse_version(const Place *place, const FcJsonKey *key)
 	version->created_at = optional(place, 20);
 	version->activated_at = optional(place, 21);
 	version->destroyed_at = optional(place, 22);
+	version->retired_at = optional(place, 23);
+	if (version->retired_at != NULL &&
+		(version->context.purpose != FC_PURPOSE_INDEX || strcmp(version->state, "active") == 0 ||
+		 strcmp(version->state, "pre-active") == 0))
+		malformed(place, "retired_at", "null, as only a version of a blind index that another has replaced is retired");
 	return version;
 }
 
@@ -266,7 +272,7 @@ split(Datum keyring)
 							  " k.j->>'state', k.j->>'locked_at', k.j->>'created_at', k.j->>'destroyed_at',"
 							  " jsonb_typeof(k.j->'versions'), NULL, v.j->>'purpose', v.j->>'version', v.j->>'suite',"
 							  " v.j->>'state', v.j->>'provider', v.j->>'kms_key', v.j->>'wrapped', v.j->>'kcv',"
-							  " v.j->>'created_at', v.j->>'activated_at', v.j->>'destroyed_at'"
+							  " v.j->>'created_at', v.j->>'activated_at', v.j->>'destroyed_at', v.j->>'retired_at'"
 							  " FROM jsonb_array_elements($1->'keys') WITH ORDINALITY k(j, n)"
 							  " LEFT JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(k.j->'versions')"
 							  " WHEN 'array' THEN k.j->'versions' END) WITH ORDINALITY v(j, n) ON true"

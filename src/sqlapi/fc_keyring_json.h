@@ -24,6 +24,7 @@ typedef struct FcJsonVersion
 	const char *created_at;		/* times as text, or NULL */
 	const char *activated_at;
 	const char *destroyed_at;
+	const char *retired_at;
 } FcJsonVersion;
 
 typedef struct FcJsonKey

@@ -8,18 +8,28 @@
  * EXCLUSIVE on fieldcrypt.keys until the end of the transaction.  What is
  * destroyed leaves a tombstone: its number, or name, is never used again.
  *
+ * The two that destroy commit, so they run as their caller, as the procedures
+ * of fc_move.c do.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xlog_internal.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "pg/fc_compat.h"
 #include "pg/fc_report.h"
@@ -34,6 +44,10 @@ PG_FUNCTION_INFO_V1(fc_set_rotation);
 
 /* Columns named in an error; more are counted. */
 #define LIFE_NAMED_COLUMNS 5
+
+/* How long to look for a moment in which nobody holds the key versions. */
+#define LIFE_LOCK_MS 10000
+#define LIFE_LOCK_POLL_MS 20
 
 #define LIFE_DESTROYED_HINT "What is destroyed stays so; fieldcrypt.create_key() and rotate_key() make anew."
 
@@ -217,12 +231,97 @@ check_unused(const char *name, const FcKeyId *key_id, int version)
 
 /* What stands between a destroyed blob and being gone. */
 static void
-report_remains(const char *what)
+report_remains(const char *what, bool rewritten)
 {
 	ereport(NOTICE,
 			(errmsg("%s is destroyed in this database", what),
+			 rewritten ?
+			 errdetail("The wrapped key is still in: WAL and its archive, replication slots, base backups, dumps and export files, free blocks of the file system, and standbys until they have replayed this. Whoever has one of these and may use the KMS key can open it.") :
 			 errdetail("The wrapped key is still in: dead rows of fieldcrypt.key_versions until they are vacuumed and overwritten, WAL and its archive, replication slots, base backups, dumps and export files, and standbys until they have replayed this. Whoever has one of these and may use the KMS key can open it."),
+			 rewritten ?
+			 errhint("Let backups and archives expire. Only destroying the KMS key itself is final.") :
 			 errhint("Use VACUUM FULL fieldcrypt.key_versions and SELECT pg_switch_wal(), and let backups and archives expire. Only destroying the KMS key itself is final.")));
+}
+
+/*
+ * Every session reads the key tables, and would stand behind us if we stood in
+ * the queue for the lock: so we look again and again for a moment in which it
+ * is free.
+ */
+static bool
+lock_versions(Oid relation)
+{
+	TimestampTz since = GetCurrentTimestamp();
+	int			timeout = LockTimeout > 0 ? LockTimeout : LIFE_LOCK_MS;
+
+	while (!ConditionalLockRelationOid(relation, AccessExclusiveLock))
+	{
+		if (TimestampDifferenceExceeds(since, GetCurrentTimestamp(), timeout))
+			return false;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LIFE_LOCK_POLL_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return true;
+}
+
+static void
+name_destroyed(void *arg)
+{
+	errcontext("rewriting fieldcrypt.key_versions after %s was destroyed", (char *) arg);
+}
+
+/*
+ * A table that is written anew has the rows that are visible now, and no dead
+ * ones, which CLUSTER and VACUUM FULL keep for the snapshots of others.
+ * ALTER TABLE does so for any expression in a column's place; this one changes
+ * nothing.  The WAL file with the page as it was goes to the archive.
+ */
+static void
+rewrite_versions(const char *what)
+{
+	ErrorContextCallback context = {error_context_stack, name_destroyed, unconstify(char *, what)};
+	FcAdminCaller caller;
+
+	error_context_stack = &context;
+	fc_admin_become_owner(&caller);
+	if (SPI_execute("ALTER TABLE fieldcrypt.key_versions ALTER COLUMN kcv"
+					" TYPE pg_catalog.bytea USING pg_catalog.byteacat(kcv, '\\x')",
+					false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not rewrite the key versions");
+	fc_admin_become_caller(&caller);
+	SPI_commit();
+	(void) RequestXLogSwitch(false);
+	error_context_stack = context.previous;
+}
+
+/*
+ * What was destroyed is committed, and its bytes are removed from the table's
+ * file in a second transaction; inside a caller's transaction that is left to
+ * the caller.
+ */
+static void
+finish_destroying(FunctionCallInfo fcinfo, const char *what)
+{
+	bool		alone = fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!castNode(CallContext, fcinfo->context)->atomic;
+	bool		rewritten = false;
+
+	if (alone)
+	{
+		if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect_ext failed");
+		/* what follows may fail, and must not take this back */
+		what = pstrdup(what);
+		SPI_commit();
+		rewritten = lock_versions(fc_keyring_table("key_versions"));
+		if (rewritten)
+			rewrite_versions(what);
+	}
+	report_remains(what, rewritten);
+	if (alone)
+		SPI_finish();
 }
 
 /* Take the blobs out of one version, or (0) of every version of a key. */
@@ -231,9 +330,11 @@ destroy_versions(const FcKeyId *key_id, int version)
 {
 	Oid			types[2] = {BYTEAOID, INT4OID};
 	Datum		values[2];
+	FcAdminCaller caller;
 
 	values[0] = fc_bytes_datum(key_id->bytes, FC_KEY_ID_BYTES);
 	values[1] = Int32GetDatum(version);
+	fc_admin_become_owner(&caller);
 	(void) fc_admin_execute("UPDATE fieldcrypt.key_versions SET state = 'destroyed',"
 							" wrapped = NULL, seal = NULL, kcv = '\\x0000000000000000',"
 							" old_provider = NULL, old_kms_key = NULL, old_wrapped = NULL,"
@@ -244,6 +345,7 @@ destroy_versions(const FcKeyId *key_id, int version)
 							" AND version OPERATOR(pg_catalog.=) $2))"
 							" AND state OPERATOR(pg_catalog.<>) 'destroyed'",
 							2, types, values, NULL);
+	fc_admin_become_caller(&caller);
 }
 
 Datum
@@ -257,7 +359,7 @@ fc_destroy_version(PG_FUNCTION_ARGS)
 	check_unused(name, &key_id, number);
 	destroy_versions(&key_id, number);
 	fc_admin_wipe(&key_id, 1);
-	report_remains(psprintf("version %d of key \"%s\"", number, name));
+	finish_destroying(fcinfo, psprintf("version %d of key \"%s\"", number, name));
 	return (Datum) 0;
 }
 
@@ -291,6 +393,7 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 	char	   *name = fc_arg_text(fcinfo, 0, "key");
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
+	FcAdminCaller caller;
 	FcKeyId    *ids;
 	int			count;
 	int			i;
@@ -303,14 +406,16 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 			(errmsg("%lld values of key \"%s\" can never be decrypted again",
 					(long long) count_lost(ids, count), name)));
 	values[0] = CStringGetTextDatum(name);
+	fc_admin_become_owner(&caller);
 	(void) fc_admin_execute("UPDATE fieldcrypt.keys SET state = 'destroyed',"
 							" destroyed_at = pg_catalog.now()"
 							" WHERE name OPERATOR(pg_catalog.=) $1",
 							1, types, values, NULL);
+	fc_admin_become_caller(&caller);
 	for (i = 0; i < count; i++)
 		destroy_versions(&ids[i], 0);
 	fc_admin_wipe(ids, count);
-	report_remains(psprintf("key \"%s\"", name));
+	finish_destroying(fcinfo, psprintf("key \"%s\"", name));
 	return (Datum) 0;
 }
 

@@ -13,12 +13,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "pg/fc_compat.h"
 #include "pg/fc_keyring.h"
@@ -35,6 +41,7 @@ static get_relation_info_hook_type prev_get_relation_info = NULL;
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursor_options, ParamListInfo params);
 static void depend_on_versions(PlannedStmt *plan);
+static void refuse_old_snapshot(const FcPlannerOids *oids, Oid relation);
 static void relation_info(PlannerInfo *root, Oid relation, bool inhparent, RelOptInfo *rel);
 static bool has_work(Node *node, void *context);
 static Node *rewrite(Node *node, void *context);
@@ -86,6 +93,47 @@ depend_on_versions(PlannedStmt *plan)
 }
 
 /*
+ * refuse_old_snapshot
+ *		A column is called searchable from the moment that all of its values
+ *		have the tag.  A transaction that goes on with an earlier snapshot reads
+ *		rows of before, which no search would find.
+ */
+static void
+refuse_old_snapshot(const FcPlannerOids *oids, Oid relation)
+{
+	Relation	rel;
+	int			i;
+
+	if (!IsolationUsesXactSnapshot() || !FirstSnapshotSet)
+		return;
+	rel = table_open(relation, NoLock);
+	for (i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+	{
+		Form_pg_attribute form = TupleDescAttr(RelationGetDescr(rel), i);
+		TransactionId xmin;
+		HeapTuple	tuple;
+
+		if (form->attisdropped || form->atttypid != oids->type || form->atttypmod < 0 ||
+			FC_TYPMOD_MODE(form->atttypmod) == FC_MODE_NONE)
+			continue;
+		tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(i + 1));
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		xmin = HeapTupleHeaderGetXmin(tuple->t_data);
+		ReleaseSysCache(tuple);
+		if (TransactionIdIsNormal(xmin) && !TransactionIdIsCurrentTransactionId(xmin) &&
+			XidInMVCCSnapshot(xmin, GetTransactionSnapshot()))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not read column \"%s\" of table \"%s\" because of a concurrent change of its definition",
+							NameStr(form->attname), RelationGetRelationName(rel)),
+					 errdetail("Searches would miss values as the transaction's snapshot shows them."),
+					 errhint("Run the transaction again.")));
+	}
+	table_close(rel, NoLock);
+}
+
+/*
  * relation_info
  *		Quals have been preprocessed but not yet distributed to relations.
  */
@@ -100,6 +148,7 @@ relation_info(PlannerInfo *root, Oid relation, bool inhparent, RelOptInfo *rel)
 	if (oids == NULL)
 		return;
 
+	refuse_old_snapshot(oids, relation);
 	fc_show_generated_tags(oids, relation, rel);
 	rewrite_jointree((Node *) root->parse->jointree, oids);
 	foreach(cell, root->parse->rtable)

@@ -26,6 +26,18 @@
 #define FC_TYPMOD_PREFIX(typmod) ((uint32) (typmod) & 0x0fffffff)
 #define FC_TYPMOD_MODE(typmod) ((uint8) (((uint32) (typmod) >> 28) & 7))
 
+/*
+ * May a column store a value of that key and mode?  One that is not searchable
+ * may have any tags, which nobody asks for: set_search() goes through that, and
+ * a dump or a subscription of then must be taken.
+ */
+static inline bool
+fc_typmod_stores(int32 typmod, uint32 prefix, uint8 mode)
+{
+	return FC_TYPMOD_PREFIX(typmod) == prefix &&
+		(FC_TYPMOD_MODE(typmod) == mode || FC_TYPMOD_MODE(typmod) == FC_MODE_NONE);
+}
+
 /* Is this a legal key name ([a-z0-9_][a-z0-9_.-]{0,62})? */
 extern bool fc_key_name_valid(const char *name);
 extern void fc_key_name_check(const char *name);	/* 42602 */

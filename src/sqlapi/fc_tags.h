@@ -39,4 +39,18 @@ extern void fc_tags_refuse_change(const FcWalkColumn *column);
  */
 extern void fc_tags_refuse_mixed(Form_pg_index index, List *expressions);
 
+/* ---- fc_tags_generated.c ---- */
+
+/* Can a generated column that reads the tags be kept by the two below? */
+extern bool fc_tags_generated_follows(Oid relation, AttrNumber attnum);
+
+/*
+ * fc_tags_suspend_generated
+ *		Make plain columns of the generated ones that read a column of these
+ *		relations, parents first; to be given to fc_tags_resume_generated()
+ *		with the type modifier that the column then has.
+ */
+extern List *fc_tags_suspend_generated(List *relations, const char *column);
+extern void fc_tags_resume_generated(List *suspended, int32 typmod);
+
 #endif							/* FC_TAGS_H */

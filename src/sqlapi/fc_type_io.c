@@ -118,14 +118,14 @@ armour_in(const char *text, Size len, int32 typmod, fmNodePtr escontext)
 
 	prefix = fc_key_id_prefix(&value.key_id);
 	mode = fc_value_mode(&value);
-	if (typmod >= 0 &&
-		(prefix != FC_TYPMOD_PREFIX(typmod) || mode != FC_TYPMOD_MODE(typmod)))
+	if (typmod >= 0 && !fc_typmod_stores(typmod, prefix, mode))
 	{
 		fc_report_typmod_mismatch(prefix, mode, typmod, escontext);
 		return NULL;
 	}
 	SET_VARSIZE(result, VARHDRSZ + value_len);
-	return typmod >= 0 ? with_searched_tag(result, &value, escontext) : result;
+	return typmod >= 0 && FC_TYPMOD_MODE(typmod) != FC_MODE_NONE ?
+		with_searched_tag(result, &value, escontext) : result;
 }
 
 /*

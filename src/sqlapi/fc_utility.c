@@ -27,6 +27,7 @@
 #include "utils/lsyscache.h"
 
 #include "pg/fc_keyring.h"
+#include "sqlapi/fc_guard.h"
 #include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_sqlapi.h"
 #include "sqlapi/fc_wire.h"
@@ -137,7 +138,7 @@ utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 
 	/* after a COMMIT or CALL the tree may be gone; after these it is there */
 	bool		watched = IsA(parse, CreateStmt) || IsA(parse, CreateExtensionStmt) ||
-		IsA(parse, CreateCastStmt) || IsA(parse, CreateDomainStmt);
+		IsA(parse, CreateCastStmt) || IsA(parse, CreateDomainStmt) || IsA(parse, AlterTableStmt);
 
 	if (!utility_before(parse))
 	{
@@ -232,6 +233,9 @@ utility_after(Node *parse)
 		case T_CreateCastStmt:
 			if (fc_citext_cast_named((CreateCastStmt *) parse))
 				fc_citext_cast_tie();
+			break;
+		case T_AlterTableStmt:
+			fc_guard_altered((AlterTableStmt *) parse);
 			break;
 		default:
 			break;

@@ -55,6 +55,9 @@ tag_is_wanted(const FcMover *mover, const FcKey *key, const FcHeader *header)
 		return false;
 	if (mode == FC_MODE_NONE)
 		return true;
+	/* where a mode is given, the column's searches ask for tags of the key that writes */
+	if (mover->mode != FC_MODE_KEEP && !key->writes)
+		return false;
 	if (mover->next_version)
 		return false;
 	active = fc_keyring_active(key, FC_PURPOSE_INDEX);
@@ -74,6 +77,8 @@ judge(const FcMover *mover, const FcHeader *header)
 	const FcKeyVersion *own;
 
 	if (!is_wanted(mover, &header->key_id))
+		return FC_MOVE_NONE;
+	if (mover->retag && mover->mode == FC_MODE_NONE && header->mode == FC_MODE_NONE)
 		return FC_MOVE_NONE;
 	key = fc_keyring_by_id(&header->key_id);
 	if (key == NULL || key->destroyed)

@@ -196,6 +196,11 @@ pg_restore_ok($to, 'pg_restore --section=pre-data',
 	'--section=pre-data', '-d', 'data_only', "$dir/custom");
 pg_restore_ok($to, 'pg_restore --data-only --disable-triggers',
 	'--data-only', '--disable-triggers', '-d', 'data_only', "$dir/custom");
+is( sql($to, undef,
+		q{SELECT string_agg(DISTINCT tgname || tgenabled::text, ' ') FROM pg_trigger WHERE tgrelid IN ('fieldcrypt.keys'::regclass, 'fieldcrypt.key_versions'::regclass, 'fieldcrypt.key_grants'::regclass)},
+		dbname => 'data_only'),
+	'guard_rowsA guard_truncateA',
+	'the guards of the key tables fire always again');
 pg_restore_ok($to, 'pg_restore --section=post-data',
 	'--section=post-data', '-d', 'data_only', "$dir/custom");
 
@@ -395,6 +400,19 @@ is( join('', sort { $a cmp $b } $again =~ /fieldcrypt:1:[A-Za-z0-9+\/=]+/g),
 	join('', sort { $a cmp $b } $plain =~ /fieldcrypt:1:[A-Za-z0-9+\/=]+/g),
 	'and can be dumped from there again');
 $bare->stop;
+
+# Between rewrap_keyring and its end a version has two wrapped keys.
+my $both =
+  q{SELECT string_agg(encode(sha256(wrapped) || sha256(old_wrapped), 'hex'), ' ' ORDER BY key_id, purpose, version) FROM fieldcrypt.key_versions WHERE old_provider IS NOT NULL AND old_kms_key IS NOT NULL};
+sql($from, undef, q{CALL fieldcrypt.rewrap_keyring('local')});
+my (undef, $rewrapped) = run_tool($from, [ 'pg_dump', 'postgres' ]);
+sql($from, undef, 'CREATE DATABASE twice');
+psql_restore($from, 'twice', $rewrapped, 'psql < dump between rewrap_keyring and its end');
+like(sql($from, undef, $both), qr/^[0-9a-f]{128}/, 'a version has two wrapped keys');
+is(sql($from, undef, $both, dbname => 'twice'), sql($from, undef, $both), 'which a dump carries');
+sql($from, undef, q{CALL fieldcrypt.rewrap_keyring('local', undo => true)}, dbname => 'twice');
+is( sql($from, undef, q{SELECT count(*) FROM fieldcrypt.key_versions WHERE old_wrapped IS NOT NULL}, dbname => 'twice'),
+	'0', 'and what was before can be brought back there');
 
 # The 28 bits of a key's identity that a type modifier holds.
 sub key_prefix

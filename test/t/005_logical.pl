@@ -262,6 +262,32 @@ sql($subscriber, undef,
 	'DROP SUBSCRIPTION everything',
 	dbname => 'everything');
 
+# --- a tag that the subscriber's searches do not ask for ------------------
+
+# Its keyring is of before a rotation of the index key.
+sql($publisher, undef, q{
+SELECT fieldcrypt.unlock_key('other');
+SELECT fieldcrypt.grant_key('pii', 'postgres', 'decrypt');
+SET client_min_messages = warning;
+CALL fieldcrypt.rotate_index_key('pii', exclusive => true);
+});
+$log = log_position($subscriber);
+sql($subscriber, undef,
+	"CREATE SUBSCRIPTION s4 CONNECTION '$connection' PUBLICATION p WITH (copy_data = false)",
+	dbname => 'everything');
+sql($publisher, 'app',
+	qq{INSERT INTO patient VALUES (4, '$plaintext tag', 'unknown')});
+wait_until(
+	'a tag of an unknown version is refused',
+	sub {
+		log_since($subscriber, $log) =~
+		  /ciphertext has a tag that searches do not ask for/;
+	});
+is( sql($subscriber, undef, 'SELECT count(*) FROM patient WHERE id = 4',
+		dbname => 'everything'),
+	'0', 'and is not stored');
+sql($subscriber, undef, 'DROP SUBSCRIPTION s4', dbname => 'everything');
+
 # --- plaintext from a plain publisher -------------------------------------
 
 # The apply worker runs as the subscription's owner (from PostgreSQL 16 on as

@@ -247,6 +247,20 @@ $session->query_safe('COMMIT');
 is($session->query_safe("SELECT count(*) FROM searched WHERE v = 'value $old_id'"),
 	1, 'a new one by its new tag');
 $session->quit;
+
+# A cursor is planned when it is declared, and asks for a tag when it is read.
+$session = $standby->background_psql('postgres',
+	on_error_stop => 0, extra_params => [ '-U', 'postgres' ]);
+$session->query("BEGIN; DECLARE c CURSOR FOR SELECT id FROM searched WHERE v = 'value 9'");
+super($rotate);
+$node->wait_for_catchup($standby);
+$session->query('\\set VERBOSITY verbose');
+$session->query('FETCH c');
+like($session->{stderr}, qr/40001: could not search because the index key of "ix" is being rotated/,
+	'a plan of before a rotation is told to try again on a standby');
+$session->query('ROLLBACK');
+is($session->query("SELECT id FROM searched WHERE v = 'value 9'"), '9', 'which finds the row');
+$session->quit;
 all_found($standby, 'on a standby, after it');
 $standby->stop;
 
@@ -274,5 +288,77 @@ foreach my $round (1 .. 10)
 }
 cmp_ok($interrupted, '>', 0, "$interrupted of ten kills left work behind");
 all_found($node, 'after ten kills');
+
+# ---- another search mode, killed at random points ----
+
+# The column's type, and how many modes its values have.
+sub search_mode
+{
+	return super("SELECT coalesce(fieldcrypt.typmod_mode(atttypmod), 'none') FROM pg_attribute"
+		  . " WHERE attrelid = 'moded'::regclass AND attname = 'v'");
+}
+
+sub modes
+{
+	return super("SELECT string_agg(DISTINCT coalesce((fieldcrypt.value_info(v)).mode, 'none'), ' ')"
+		  . " FROM moded");
+}
+
+super("CREATE TABLE moded (id int PRIMARY KEY, n int DEFAULT 0, v encrypted_text('ix'))");
+super("INSERT INTO moded (id, v) SELECT i, 'Value ' || i FROM generate_series(1, $rows) i");
+super("CREATE INDEX ON moded (fieldcrypt.blind_index(v))");
+my $write = script('moded.sql',
+	"\\set id random(1, $rows)\nUPDATE moded SET n = n + 1, v = 'Value ' || :id WHERE id = :id;\n"
+	  . "SELECT 1 / count(*) FROM moded WHERE id = :id AND v = 'Value ' || :id;\n");
+$interrupted = 0;
+foreach my $round (1 .. 6)
+{
+	my $mode = (qw(exact lower none))[ $round % 3 ];
+	my $change = "CALL fieldcrypt.set_search('moded', 'v', '$mode', batch_rows => 200)";
+	my $clients = IPC::Run::start(
+		[
+			'pgbench', '-n', '-M', 'prepared', '-c', '2', '-T', '60', '-U', 'postgres',
+			'-f', $write, $node->connstr('postgres')
+		],
+		'<', \undef, '>', "$dir/clients.out", '2>', "$dir/clients.err");
+	my ($handle, $pid) = start_rotation($change);
+
+	usleep(int(rand(400_000)));
+	kill(9, $pid) if $pid ne '';
+	eval { $handle->finish };
+	# the crash has ended the clients, unless the change was done before
+	$clients->kill_kill;
+	wait_until('the server is back',
+		sub { ($node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'postgres' ]))[0] == 0 });
+	unlike(slurp_file("$dir/clients.err"), qr/division by zero/, "round $round: no search of a client missed its row");
+	my ($type, $values) = (search_mode(), modes());
+	$interrupted++ if $type ne $mode || $values ne $mode;
+	note("round $round, $mode: the type is $type, values are $values");
+	is($values, $type, "round $round: a searchable column has tags of its mode") if $type ne 'none';
+	is( super("SELECT count(*) FROM moded WHERE v = ANY (SELECT 'Value ' || i FROM generate_series(1, $rows, 100) i)"),
+		$rows / 100, "round $round: rows are found");
+	super($change);
+	is(search_mode() . ' ' . modes(), "$mode $mode", "round $round: the next call finishes");
+	is( super("SET enable_seqscan = off; SELECT id FROM moded WHERE v = 'Value 77'"),
+		'77', "round $round: the row is found");
+}
+cmp_ok($interrupted, '>', 0, "$interrupted of six kills left work behind");
+
+# its dump, from between two modes
+super("CALL fieldcrypt.set_search('moded', 'v', 'lower')");
+super("CALL fieldcrypt.set_search('moded', 'v', 'exact', max_duration => '0')");
+is(modes(), 'exact lower', 'a column with values of two modes');
+($status, $dump, $complaint) = run_tool($node,
+	[ 'pg_dump', '-U', 'postgres', '-d', 'postgres', '--no-owner' ],
+	env => { PGOPTIONS => '-c fieldcrypt.output=ciphertext' });
+sql($node, 'postgres', 'CREATE DATABASE moded');
+($status, $out, $complaint) = run_tool(
+	$node,
+	[ 'psql', '-XqU', 'postgres', '-v', 'ON_ERROR_STOP=1', '-d', 'moded' ],
+	stdin => $dump);
+is($status, 0, 'its dump is restored') or diag($complaint);
+sql($node, 'postgres', "CALL fieldcrypt.set_search('moded', 'v', 'exact')", dbname => 'moded');
+is( sql($node, 'postgres', "SELECT count(*) FROM moded WHERE v = ANY (SELECT 'Value ' || i FROM generate_series(1, $rows, 100) i)", dbname => 'moded'),
+	$rows / 100, 'and made searchable there');
 
 done_testing();

@@ -14,6 +14,7 @@ use OpenBao;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
+use Vault ();
 
 plan skip_all =>
   'no program bao: test/setup.sh tests fetches OpenBao, or set BAO_BIN'
@@ -102,37 +103,7 @@ sub reads
 	return $ret == 0 && $out eq 'Ada';
 }
 
-my @stubs;
-
-sub stub
-{
-	my ($mode) = @_;
-	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	my ($out, $err) = ('', '');
-	my $stub = IPC::Run::start(
-		[
-			'python3', "$FindBin::RealBin/kms_stub.py",
-			$mode, '127.0.0.1',
-			$port, "$bao->{dir}/server.pem",
-			"$bao->{dir}/server.key"
-		],
-		'<',
-		\undef,
-		'>',
-		\$out,
-		'2>',
-		\$err);
-
-	push @stubs, $stub;
-	for (1 .. 100)
-	{
-		$stub->pump_nb;
-		last if $out =~ /ready/;
-		usleep(50_000);
-	}
-	die "kms_stub.py: $err" if $out !~ /ready/;
-	return "https://127.0.0.1:$port";
-}
+sub stub { return Vault::stub({ bao => $bao }, @_) }
 
 # Clients that read and write meanwhile; none of their statements may fail.
 sub with_clients
@@ -634,7 +605,6 @@ $node->stop;
 is_deeply([ FieldCrypt::hits_in_dir($node->data_dir, \%secrets) ],
 	[], 'nor in the data directory');
 
-$_->kill_kill foreach @stubs;
 $standby->stop;
 $other->stop;
 $bao->stop;

@@ -87,7 +87,34 @@ my $session =
   $standby->background_psql('postgres', extra_params => [ '-U', 'app' ]);
 is($session->query('SELECT body FROM note'),
 	'to be erased', 'a session of the standby reads under a key');
+
+# The wrapped keys stand in the table's file, and afterwards in no file of a
+# relation any more.
+my %blobs = map { my ($name, $hex) = split(/\|/); ($name => pack('H*', $hex)) }
+  split(/\n/,
+	sql($primary, undef,
+		q{SELECT 'purpose ' || purpose, encode(wrapped, 'hex') FROM fieldcrypt.key_versions JOIN fieldcrypt.keys USING (key_id) WHERE name = 'doomed'}
+	));
+is(scalar(keys %blobs), 2, 'a key has two wrapped keys');
+
+sub blobs_in_files
+{
+	my ($node) = @_;
+	sql($node, undef, 'CHECKPOINT');
+	my %found = map { (split(/: /))[-1] => 1 } hits_in_dir($node->data_dir . '/base', \%blobs);
+	return join(', ', sort keys %found);
+}
+is(blobs_in_files($primary), 'purpose 1, purpose 2', 'which stand in files');
+my $segment = sql($primary, undef, 'SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
+# a snapshot that still sees the old row keeps none of its bytes
+my $snapshot = $primary->background_psql('postgres', extra_params => [ '-U', 'postgres' ]);
+$snapshot->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM note');
 sql($primary, undef, q{CALL fieldcrypt.destroy_key('doomed')});
+$snapshot->query_safe('COMMIT');
+is(blobs_in_files($primary), '', 'destroy_key leaves them in none');
+isnt(sql($primary, undef, 'SELECT pg_walfile_name(pg_current_wal_insert_lsn())'),
+	$segment, 'and has switched to another WAL file');
+is(blobs_in_files(caught_up()), '', 'nor on the standby');
 sql_fails(caught_up(), 'app', 'SELECT body FROM note',
 	'55000', qr/destroyed/, 'a destroyed key stops on the standby');
 is($session->query('SELECT fieldcrypt.try_decrypt(body) IS NULL FROM note'),
@@ -97,6 +124,34 @@ is( sql($standby, undef,
 		q{SELECT count(*) FROM fieldcrypt.cache WHERE key = 'doomed'}),
 	0,
 	'and it is gone from the cache of the standby');
+
+# While somebody holds the table the version is destroyed all the same, and what
+# is left to do is said.
+sql($primary, undef, q{
+SELECT fieldcrypt.create_key('spare');
+SELECT fieldcrypt.grant_key('spare', 'public', 'decrypt');
+CREATE TABLE spare (body encrypted_text('spare'));
+GRANT ALL ON spare TO app;
+});
+sql($primary, 'app', q{INSERT INTO spare VALUES ('kept')});
+my $cached = q{SELECT string_agg(version::text, ' ' ORDER BY version) FROM fieldcrypt.cache WHERE key = 'spare' AND purpose = 'wrap'};
+is(sql(caught_up(), 'app', 'SELECT body FROM spare'), 'kept', 'the standby reads under a version');
+is(sql($standby, undef, $cached), '1', 'which it has cached');
+sql($primary, undef, q{CALL fieldcrypt.rotate_key('spare')});
+sql($primary, undef, q{CALL fieldcrypt.rewrap_key('spare')});
+$snapshot->query_safe('BEGIN; LOCK TABLE fieldcrypt.key_versions IN ACCESS SHARE MODE');
+my (undef, undef, $notice) = $primary->psql(
+	'postgres',
+	q{SET lock_timeout = '200ms'; CALL fieldcrypt.destroy_version('spare', 1)},
+	extra_params => [ '-U', 'postgres' ]);
+like($notice, qr/Use VACUUM FULL fieldcrypt.key_versions/, 'destroy_version does not wait for ever');
+$snapshot->query_safe('COMMIT');
+$snapshot->quit;
+is( sql($primary, undef,
+		q{SELECT state FROM fieldcrypt.key_status WHERE key = 'spare' AND purpose = 'wrap' AND version = 1}),
+	'destroyed', 'and has destroyed it');
+is(sql(caught_up(), 'app', 'SELECT body FROM spare'), 'kept', 'the standby reads on');
+is(sql($standby, undef, $cached), '2', 'and has wiped the version that is destroyed');
 
 # ---- recovery to the middle of a walk ----
 
