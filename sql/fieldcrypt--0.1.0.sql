@@ -402,7 +402,7 @@ CREATE FUNCTION fieldcrypt.provider_list(
     OUT kms_calls bigint, OUT failures bigint,
     OUT auth_state text, OUT auth_expires timestamptz,
     OUT latency_p50_ms double precision, OUT latency_p99_ms double precision,
-    OUT last_error text) RETURNS SETOF record
+    OUT last_error_class text, OUT last_error text) RETURNS SETOF record
     LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'fc_provider_list';
 REVOKE ALL ON FUNCTION fieldcrypt.provider_list() FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.provider_list() IS 'the providers of the provider file, the state of their workers and sessions, and how long their last calls took; no credentials';

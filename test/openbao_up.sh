@@ -8,6 +8,7 @@
 #   BAO_BIN       the program (default: bao in PATH)
 #   BAO_LISTENER, BAO_TOP   more lines for its configuration
 #   BAO_LOCKOUT   not empty: wrong logins lock a role, as by default
+#   BAO_JOIN      directory of a node: join its cluster, as a standby
 #
 # Needs curl and openssl, no root; listens on 127.0.0.1, PORT and PORT + 1.
 set -euo pipefail
@@ -38,7 +39,7 @@ make_certificates()
 {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=fieldcrypt test CA" \
 		-keyout ca.key -out ca.pem -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign 2>/dev/null
-	leaf server localhost 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n'
+	leaf server localhost 'subjectAltName=DNS:localhost,DNS:kms.test,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n'
 	leaf client fieldcrypt 'extendedKeyUsage=clientAuth\n'
 	openssl genrsa -out sa.key 2048 2>/dev/null
 	openssl rsa -in sa.key -pubout -out sa.pub 2>/dev/null
@@ -51,8 +52,9 @@ write_configuration()
 	cat >bao.hcl <<END
 storage "raft" {
   path = "$DIR/data"
-  node_id = "n1"
+  node_id = "n$PORT"
   performance_multiplier = "1"
+${BAO_JOIN:+$(retry_join)}
 }
 listener "tcp" {
   address = "127.0.0.1:$PORT"
@@ -65,6 +67,24 @@ api_addr = "$ADDRESS"
 cluster_addr = "https://127.0.0.1:$((PORT + 1))"
 ${BAO_LOCKOUT:+# }user_lockout "all" { disable_lockout = "true" }
 ${BAO_TOP:-}
+END
+}
+
+# Certificates, unseal key and credentials are those of the cluster; who has
+# joined once, or was joined, is no longer sure to be the active node.
+take_over()
+{
+	cp "$BAO_JOIN"/*.pem "$BAO_JOIN"/*.key "$BAO_JOIN"/init.json "$BAO_JOIN"/env .
+	touch joined "$BAO_JOIN/joined"
+}
+
+retry_join()
+{
+	cat <<END
+  retry_join {
+    leader_api_addr = "$(sed -n 's/^api_addr = "\(.*\)"/\1/p' "$BAO_JOIN/bao.hcl")"
+    leader_ca_cert_file = "$DIR/ca.pem"
+  }
 END
 }
 
@@ -86,8 +106,14 @@ wait_for()
 	until [[ $(health) =~ ^($1)$ ]]; do
 		kill -0 "$PID" 2>/dev/null || die "the server ended"
 		[ $SECONDS -lt $end ] || die "no health $1"
-		sleep 0.02
+		${2:-sleep 0.02}
 	done
+}
+
+unseal()
+{
+	request -f -o /dev/null -X PUT -d "{\"key\":\"$UNSEAL_KEY\"}" "$ADDRESS/v1/sys/unseal" || true
+	sleep 0.1
 }
 
 field()
@@ -123,6 +149,7 @@ set_up()
 if [ -f pid ] && kill -0 "$(cat pid)" 2>/dev/null; then
 	die "already running, pid $(cat pid)"
 fi
+[ -z "${BAO_JOIN:-}" ] || take_over
 [ -f ca.pem ] || make_certificates
 write_configuration
 setsid "${BAO_BIN:-bao}" server -config="$DIR/bao.hcl" >log 2>&1 </dev/null &
@@ -137,11 +164,19 @@ if [ ! -f init.json ]; then
 fi
 UNSEAL_KEY=$(field keys <init.json)
 TOKEN=$(field root_token <init.json)
-request -f -o /dev/null -X PUT -d "{\"key\":\"$UNSEAL_KEY\"}" "$ADDRESS/v1/sys/unseal"
-wait_for 200
-[ -z "$fresh" ] || set_up
-
-ROLE_ID=$(request -f -H "X-Vault-Token: $TOKEN" "$ADDRESS/v1/auth/approle/role/fc/role-id" | field role_id)
-SECRET_ID=$(post auth/approle/role/fc/secret-id '{}' | field secret_id)
+if [ -f joined ]; then
+	# a node that joins is sealed again and again until it has
+	unseal
+	wait_for '200|429' unseal
+	. ./env
+	ROLE_ID=$BAO_ROLE_ID
+	SECRET_ID=$BAO_SECRET_ID
+else
+	unseal
+	wait_for 200
+	[ -z "$fresh" ] || set_up
+	ROLE_ID=$(request -f -H "X-Vault-Token: $TOKEN" "$ADDRESS/v1/auth/approle/role/fc/role-id" | field role_id)
+	SECRET_ID=$(post auth/approle/role/fc/secret-id '{}' | field secret_id)
+fi
 printf 'export %s\n' "BAO_PID=$PID" "BAO_ROOT_TOKEN=$TOKEN" "BAO_UNSEAL_KEY=$UNSEAL_KEY" "BAO_ROLE_ID=$ROLE_ID" \
 	"BAO_SECRET_ID=$SECRET_ID" | tee env

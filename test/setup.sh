@@ -44,10 +44,10 @@ fc_packages "postgresql-$FC_PG_MAJOR" "postgresql-server-dev-$FC_PG_MAJOR" \
 	gcc make libc6-dev libssl-dev openssl libcurl4-openssl-dev libjansson-dev
 if [ "$what" = tests ]; then
 	# clang-14 and its run-time library: sanitizers and libFuzzer.
-	# libipc-run-perl: TAP.  gdb: core files.  pip and mmdebstrap: the other
-	# major versions.
+	# libipc-run-perl: TAP.  gdb: core files.  iproute2: a network namespace
+	# without DNS.  pip and mmdebstrap: the other major versions.
 	fc_packages clang-14 clang-format-14 libclang-rt-14-dev libipc-run-perl \
-		gdb shellcheck binutils python3 mmdebstrap curl
+		gdb shellcheck binutils python3 mmdebstrap curl iproute2
 	python3 -m pip --version >/dev/null 2>&1 || fc_packages python3-pip
 	fc_openbao
 fi

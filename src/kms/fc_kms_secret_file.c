@@ -15,6 +15,7 @@
 
 #include "kms/fc_kms_secret_file.h"
 
+static FcStatus file_open(const FcSecretFile *file, int *fd, FcKmsError *error);
 static FcStatus file_check(const FcSecretFile *file, int fd, const char *data_directory,
 						   FcKmsError *error);
 static FcStatus file_load(const FcSecretFile *file, int fd, char *text, size_t *len,
@@ -27,14 +28,11 @@ fc_secret_file_read(const FcSecretFile *file, const char *data_directory,
 					char text[FC_SECRET_FILE_MAX], FcKmsError *error)
 {
 	size_t		len = 0;
-	FcStatus	status;
 	int			fd;
+	FcStatus	status = file_open(file, &fd, error);
 
-	/* O_NONBLOCK: opening a fifo must not hang the worker. */
-	fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return fc_kms_fail(error, FC_ERR_KMS_CONFIG, file->line,
-						   "file \"%s\" cannot be opened: %s", file->path, strerror(errno));
+	if (status != FC_OK)
+		return status;
 	status = file_check(file, fd, data_directory, error);
 	if (status == FC_OK)
 		status = file_load(file, fd, text, &len, error);
@@ -44,6 +42,30 @@ fc_secret_file_read(const FcSecretFile *file, const char *data_directory,
 	if (status != FC_OK)
 		fc_wipe(text, FC_SECRET_FILE_MAX);
 	return status;
+}
+
+FcStatus
+fc_secret_file_examine(const FcSecretFile *file, const char *data_directory, FcKmsError *error)
+{
+	int			fd;
+	FcStatus	status = file_open(file, &fd, error);
+
+	if (status != FC_OK)
+		return status;
+	status = file_check(file, fd, data_directory, error);
+	close(fd);
+	return status;
+}
+
+/* O_NONBLOCK: opening a fifo must not hang the worker. */
+static FcStatus
+file_open(const FcSecretFile *file, int *fd, FcKmsError *error)
+{
+	*fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (*fd < 0)
+		return fc_kms_fail(error, FC_ERR_KMS_CONFIG, file->line,
+						   "file \"%s\" cannot be opened: %s", file->path, strerror(errno));
+	return FC_OK;
 }
 
 /* Whose file it is, who else may read it, and where it lies. */

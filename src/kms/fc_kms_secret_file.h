@@ -39,6 +39,10 @@ typedef struct FcFileStamp
 extern FcStatus fc_secret_file_read(const FcSecretFile *file, const char *data_directory,
 									char text[FC_SECRET_FILE_MAX], FcKmsError *error) FC_CHECK_RESULT;
 
+/* Only whose it is and where it lies: for a file that libcurl reads. */
+extern FcStatus fc_secret_file_examine(const FcSecretFile *file, const char *data_directory,
+									   FcKmsError *error) FC_CHECK_RESULT;
+
 extern void fc_secret_file_stamp(const FcSecretFile *file, FcFileStamp *stamp);
 extern bool fc_file_stamp_equal(const FcFileStamp *a, const FcFileStamp *b);
 

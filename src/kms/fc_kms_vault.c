@@ -713,6 +713,7 @@ session_stamp(const FcVaultConfig *config, FcVaultStamp *stamp)
 {
 	const FcSecretFile *file[2] = { NULL, NULL };
 	static const FcSecretFile none = { NULL, 0, false };
+	const FcSecretFile cert = { config->client_cert_file, 0, false };
 
 	if (config->auth == FC_VAULT_APPROLE)
 	{
@@ -723,6 +724,11 @@ session_stamp(const FcVaultConfig *config, FcVaultStamp *stamp)
 		file[0] = &config->jwt_file;
 	else if (config->auth == FC_VAULT_TOKEN)
 		file[0] = &config->token_file;
+	else
+	{
+		file[0] = &cert;
+		file[1] = &config->client_key;
+	}
 	fc_secret_file_stamp(file[0] != NULL ? file[0] : &none, &stamp->file[0]);
 	fc_secret_file_stamp(file[1] != NULL ? file[1] : &none, &stamp->file[1]);
 }

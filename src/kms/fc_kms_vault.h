@@ -56,7 +56,8 @@ typedef struct FcVaultConfig
 	char	   *ca_file;
 	char	   *client_cert_file;
 	char	   *client_key_file;
-	FcKmsTls	tls;			/* points to the three above */
+	FcSecretFile client_key;	/* which of these two holds the private key */
+	FcKmsTls	tls;			/* likewise points to the texts above */
 	char	   *data_directory; /* real path, or NULL */
 	char		warning[FC_KMS_MESSAGE_MAX];
 } FcVaultConfig;

@@ -356,11 +356,12 @@ static FcStatus
 config_tls(const FcKmsConfig *config, FcVaultConfig *out, FcKmsError *error)
 {
 	int			line;
+	int			cert_line = 0;
 	const char *value;
 	FcStatus	status = config_file(config, "ca_file", &out->ca_file, &line, error);
 
 	if (status == FC_OK)
-		status = config_file(config, "client_cert_file", &out->client_cert_file, &line, error);
+		status = config_file(config, "client_cert_file", &out->client_cert_file, &cert_line, error);
 	if (status == FC_OK)
 		status = config_file(config, "client_key_file", &out->client_key_file, &line, error);
 	if (status != FC_OK)
@@ -368,6 +369,10 @@ config_tls(const FcKmsConfig *config, FcVaultConfig *out, FcKmsError *error)
 	if (out->client_key_file != NULL && out->client_cert_file == NULL)
 		return fc_kms_fail(error, FC_ERR_KMS_CONFIG, line,
 						   "option \"client_key_file\" needs option \"client_cert_file\"");
+
+	out->client_key.path = out->client_key_file != NULL ? out->client_key_file : out->client_cert_file;
+	out->client_key.line = out->client_key_file != NULL ? line : cert_line;
+	out->client_key.guarded = true;
 
 	value = fc_kms_option(config, "tls_min", &line);
 	if (value != NULL && strcmp(value, "1.2") != 0 && strcmp(value, "1.3") != 0)

@@ -128,6 +128,12 @@ fc_vault_build_login(const FcVaultConfig *config, FcVaultCall *st, FcKmsHttp *ht
 	FcStatus	status;
 
 	fc_wipe(st->body, sizeof(st->body));
+	if (config->client_key.path != NULL)
+	{
+		status = fc_secret_file_examine(&config->client_key, config->data_directory, error);
+		if (status != FC_OK)
+			return status;
+	}
 	if (config->auth == FC_VAULT_TOKEN)
 	{
 		char		token[FC_SECRET_FILE_MAX];

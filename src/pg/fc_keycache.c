@@ -317,6 +317,7 @@ fc_slot_assign(const FcKeySource *source, int64 boot, TimestampTz now)
 	slot->ticket = 0;
 	slot->due = 0;
 	slot->last_attempt = 0;
+	slot->not_before = 0;
 	slot->refreshed_boot = 0;
 	slot->denied_boot = 0;
 	slot->done = 0;
@@ -361,7 +362,8 @@ fc_slot_refit(FcSlot *slot, const FcKeySource *source, int64 boot)
 /*
  * May somebody who needs the key now wait for an attempt?  After an outage a
  * newcomer has the KMS tried again early, so that statements work again soon
- * after it is back; those who come together share that attempt.
+ * after it is back, unless the KMS has said when to come; those who come
+ * together share that attempt.
  */
 static bool
 fc_slot_may_try(FcSlot *slot, int64 boot)
@@ -370,7 +372,7 @@ fc_slot_may_try(FcSlot *slot, int64 boot)
 
 	if (slot->running || slot->due <= boot)
 		return true;
-	if (fc_status_denies(slot->last_status))
+	if (fc_status_denies(slot->last_status) || boot < slot->not_before)
 		return false;
 
 	pause = fc_status_bad_answer(slot->last_status) ? FC_SLOW_RETRY_MS : FC_ASKED_RETRY_MS;

@@ -58,6 +58,7 @@ typedef struct FcSlot
 	/* schedule, CLOCK_BOOTTIME milliseconds */
 	int64		due;			/* next attempt */
 	int64		last_attempt;	/* start of the last one, 0 = none */
+	int64		not_before;		/* what the KMS asked for, whoever waits */
 	int64		refreshed_boot; /* last success */
 	int64		denied_boot;	/* first denial of a key in use, 0 = none */
 

@@ -265,6 +265,7 @@ fc_keycache_fail(const FcKeyJob *job, FcStatus status, const char *message,
 static void
 fc_fail_outage(FcSlot *slot, int64 boot, int retry_after_ms)
 {
+	slot->not_before = boot + Min(retry_after_ms, FC_RETRY_AFTER_CAP_MS);
 	if (slot->state == FC_SLOT_WITHDRAWN)
 		slot->due = boot + FC_SLOW_RETRY_MS;
 	else

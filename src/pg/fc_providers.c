@@ -339,11 +339,16 @@ bool
 fc_providers_set_state(const char *name, FcProviderState state, const char *message)
 {
 	FcProviderRow *row;
-	bool		changed;
+	bool		changed = false;
 
 	LWLockAcquire(fc_lock(FC_LOCK_PROVIDERS), LW_EXCLUSIVE);
 	row = fc_row(name);
-	changed = row != NULL && fc_row_set_state(row, state, message);
+	if (row != NULL)
+	{
+		row->info.last_status = state == FC_PROVIDER_MISCONFIGURED ? FC_ERR_KMS_CONFIG :
+								state == FC_PROVIDER_OUTAGE ? FC_ERR_KMS_RETRY : FC_OK;
+		changed = fc_row_set_state(row, state, message);
+	}
 	LWLockRelease(fc_lock(FC_LOCK_PROVIDERS));
 	return changed;
 }

@@ -91,8 +91,8 @@ fc_report_key_state(const char *key, int version, const char *state, const char 
 }
 
 /* The class of a KMS failure in the words of design section 6. */
-static const char *
-outage_class(FcStatus status)
+const char *
+fc_report_class(FcStatus status)
 {
 	switch (status)
 	{
@@ -125,14 +125,14 @@ fc_report_outage(const FcOutage *outage)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("key \"%s\" was refused by its KMS", outage->key),
 				 errdetail("Provider \"%s\", class: %s, since %s, next retry %s: %s",
-						   outage->provider, outage_class(outage->status), since, next, message),
+						   outage->provider, fc_report_class(outage->status), since, next, message),
 				 errhint("Ask whoever runs the KMS; SELECT * FROM fieldcrypt.check_provider('%s'); shows each step.",
 						 outage->provider)));
 	ereport(ERROR,
 			(errcode(ERRCODE_SYSTEM_ERROR),
 			 errmsg("key \"%s\" is not at hand", outage->key),
 			 errdetail("Provider \"%s\", class: %s, since %s, next retry %s: %s",
-					   outage->provider, outage_class(outage->status), since, next, message),
+					   outage->provider, fc_report_class(outage->status), since, next, message),
 			 errhint("The statement will succeed when the provider answers again; SELECT * FROM fieldcrypt.check_provider('%s'); shows each step.",
 					 outage->provider)));
 	pg_unreachable();

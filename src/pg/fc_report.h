@@ -54,6 +54,9 @@ typedef struct FcOutage
 } FcOutage;
 extern void fc_report_outage(const FcOutage *outage) pg_attribute_noreturn();
 
+/* The class of such a failure, in words. */
+extern const char *fc_report_class(FcStatus status);
+
 /* The value's key is here and does not open it: XX001, nothing else said. */
 extern void fc_report_altered(const char *key, int version) pg_attribute_noreturn();
 

@@ -470,7 +470,8 @@ task_advance(FcTask *task, FcKmsStep step)
 			if (task->in_flight)
 			{
 				task->sent = GetCurrentTimestamp();
-				task->call.http.fresh = task->call.op == FC_KMS_CHECK;
+				/* a login, too: a connection that is open has the old client certificate */
+				task->call.http.fresh = task->call.op == FC_KMS_CHECK || task->call.logging_in;
 				transport->start(&task->call.http, (int) left);
 			}
 			return;

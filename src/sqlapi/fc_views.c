@@ -34,7 +34,7 @@ PG_FUNCTION_INFO_V1(fc_memory_protection);
 PG_FUNCTION_INFO_V1(fc_check_provider);
 
 /* The widest row of these functions. */
-#define FC_ROW_MAX 15
+#define FC_ROW_MAX 16
 
 /* A row being filled column by column, from left to right. */
 typedef struct RowBuilder
@@ -214,6 +214,10 @@ emit_provider(FunctionCallInfo fcinfo, const FcProviderInfo *info)
 	put_auth(&row, info);
 	put_millis(&row, info->p50_ms);
 	put_millis(&row, info->p99_ms);
+	if (info->last_status == FC_OK)
+		put_null(&row);
+	else
+		put(&row, CStringGetTextDatum(fc_report_class(info->last_status)));
 	put_message(&row, info->message, info->last_status);
 	emit(fcinfo, &row);
 }
@@ -229,6 +233,7 @@ emit_file_problem(FunctionCallInfo fcinfo, const char *problem)
 	put(&row, CStringGetTextDatum(provider_state_name(FC_PROVIDER_MISCONFIGURED)));
 	while (row.filled < 14)
 		put_null(&row);
+	put(&row, CStringGetTextDatum(fc_report_class(FC_ERR_KMS_CONFIG)));
 	put(&row, fc_message_datum(problem));
 	emit(fcinfo, &row);
 }

@@ -6,7 +6,7 @@
  * Input: operation, then up to six answers, each a status (two bytes), a
  * length (two bytes) and that many bytes of body.  A call ends, whatever it is
  * told; it never succeeds with something else than the answer held, and no
- * message holds the token.
+ * message holds the token or the secret.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kms/fc_kms_vault.h"
 
@@ -29,22 +30,42 @@
 
 #define ANSWERS_MAX 6
 #define TOKEN "s.AAAAAAAAAAAAAAAAAAAAAAAA"
+#define SECRET_BASE64 "W1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1s="
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char file[] = "/tmp/fuzz_vault_XXXXXX";
+
+static void
+remove_file(void)
+{
+	(void) unlink(file);
+}
 
 static FcKmsInstance *
 make_instance(void)
 {
-	static const FcKmsOption options[] = {
+	static bool made = false;
+	const FcKmsOption options[] = {
 		{ "address", "https://a:8200,https://b", 1 },
 		{ "auth", "cert", 2 },
-		{ "client_cert_file", "/c", 3 },
+		{ "client_cert_file", file, 3 },
 		{ "key", "fc", 4 }
 	};
 	FcKmsConfig	config = { "v", options, 4, NULL };
 	FcKmsInstance *instance = NULL;
 	FcKmsError	error;
 
+	/* the certificate's file is looked at, though never read */
+	if (!made)
+	{
+		int			fd = mkstemp(file);
+
+		CHECK(fd >= 0);
+		close(fd);
+		CHECK(atexit(remove_file) == 0);
+		made = true;
+	}
 	CHECK(fc_kms_vault.configure(&config, &instance, &error) == FC_OK);
 	return instance;
 }
@@ -90,6 +111,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	call.context = "fieldcrypt/1 check";
 	call.blob_len = 12;
 	memcpy(call.blob, "vault:v1:abc", 12);
+	if (call.op == FC_KMS_WRAP)
+		memset(call.secret.bytes, '[', sizeof(call.secret.bytes));
 	call.fresh_login = size > 0 && (data[0] & 0x80) != 0;
 	if (size > 0 && (data[0] & 0x40) != 0)
 	{
@@ -117,6 +140,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		CHECK(memchr(call.error.message, '\0', sizeof(call.error.message)) != NULL);
 		CHECK(strstr(call.error.message, TOKEN) == NULL);
+		CHECK(strstr(call.error.message, SECRET_BASE64) == NULL);
+		for (size_t c = 0; call.error.message[c] != '\0'; c++)
+			CHECK(call.error.message[c] >= ' ' && call.error.message[c] <= '~');
 		CHECK(call.blob_len <= FC_KMS_BLOB_MAX);
 		CHECK(call.error.status != FC_OK || call.op != FC_KMS_WRAP || memcmp(call.blob, "vault:v", 7) == 0);
 	}

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Write the seed corpora test/fuzz/corpus/{value,armour,text,vault_answer}.
+"""Write the seed corpora test/fuzz/corpus/{value,armour,text,vault_answer,
+vault_config}.
 
 Usage: make_corpus.py
 
@@ -50,6 +51,16 @@ ANSWERS = {
     "deep": (0x41, (200, b'{"data":' + b"[" * 64)),
 }
 
+ADDRESS = "address=https://a:8200/, https://[::1],http://127.0.0.1:8200\nkey=fc\n"
+CONFIGS = {
+    "approle": ADDRESS + "auth=approle\nrole_id_file=/r\nsecret_id_file=/s\nauth_mount=a/b/\n"
+               "location=https://a:8200/v1/x",
+    "kubernetes": ADDRESS + "auth=kubernetes\nrole=r\njwt_file=/j\nnamespace=/n/m/\nlocation=https://a:82000/",
+    "cert": ADDRESS + "auth=cert\nclient_cert_file=/c\nclient_key_file=/k\nmount=kms/transit\ntls_min=1.3",
+    "token": ADDRESS + "auth=token\ntoken_file=/t\nca_file=/ca.pem\nlocation=/v1/transit/decrypt/fc",
+    "hosts": "address=https://1.2.3.4:65535/p/q,http://127.1.evil,https://u@h,https://h:0\n",
+}
+
 
 def answers(call, *exchanges):
     data = bytes([call])
@@ -90,6 +101,8 @@ def main():
     write("text", "cut", b"\xf0\x9f\x98")
     for name, (call, *exchanges) in ANSWERS.items():
         write("vault_answer", name, answers(call, *exchanges))
+    for name, text in CONFIGS.items():
+        write("vault_config", name, text.encode())
 
 
 if __name__ == "__main__":

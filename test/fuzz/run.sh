@@ -33,7 +33,7 @@ mkdir -p build
 
 tests=0
 status=0
-for target in value armour text vault_answer; do
+for target in value armour text vault_answer vault_config; do
 	tests=$((tests + 1))
 	mkdir -p "build/corpus/$target"
 	# shellcheck disable=SC2086

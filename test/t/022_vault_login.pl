@@ -117,6 +117,13 @@ $vault->row(
 	client_cert_file => "$dir/other.pem",
 	client_key_file => "$dir/other.key",
 	step => 'auth');
+foreach my $suffix ('pem', 'key')
+{
+	write_key_file("$dir/other.$suffix",
+		slurp_file("$bao->{dir}/client.$suffix"));
+}
+is($vault->steps, $all_steps,
+	'files that are put right are tried at once');
 $vault->row(
 	'a server certificate for a client',
 	'configuration',
@@ -124,6 +131,14 @@ $vault->row(
 	@cert,
 	client_cert_file => "$bao->{dir}/server.pem",
 	client_key_file => "$bao->{dir}/server.key",
+	step => 'auth');
+chmod(0644, "$dir/other.key") or die $!;
+$vault->row(
+	'a client key that everybody may read',
+	'configuration',
+	qr/other\.key" is accessible to everybody/,
+	@cert,
+	client_key_file => "$dir/other.key",
 	step => 'auth');
 $vault->row('no client certificate', 'configuration', qr/certificate|cert/,
 	@cert, client_cert_file => "$dir/nothing.pem");

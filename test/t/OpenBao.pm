@@ -66,8 +66,9 @@ sub start
 	local %ENV = (
 		%ENV,
 		BAO_BIN => program(),
+		# relative to the server's directory: nodes of a cluster must agree on it
 		BAO_TOP =>
-		  qq(audit "file" "f" {\n  options {\n    file_path = "$self->{dir}/audit.log"\n  }\n}\n),
+		  qq(audit "file" "f" {\n  options {\n    file_path = "audit.log"\n  }\n}\n),
 		%env);
 
 	# not IPC::Run: the server would keep its pipes open
@@ -89,6 +90,25 @@ sub stop
 	system('bash', "$scripts/openbao_down.sh", $self->{dir}, @how) == 0
 	  or die 'openbao_down.sh failed';
 	return;
+}
+
+# Status of sys/health: 200 active, 429 standby; 000 if there is no answer.
+sub health
+{
+	my ($self) = @_;
+	my $out = '';
+
+	IPC::Run::run(
+		[
+			'curl', '-s', '-o', '/dev/null', '-w', '%{http_code}',
+			'--cacert', "$self->{dir}/ca.pem", '--max-time', '5',
+			"$self->{address}/v1/sys/health"
+		],
+		'<',
+		\undef,
+		'>',
+		\$out);
+	return $out;
 }
 
 sub pid

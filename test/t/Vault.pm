@@ -105,6 +105,17 @@ sub new
 	return $self;
 }
 
+# One more node of its OpenBao's cluster.
+sub join_bao
+{
+	my ($self) = @_;
+	my $bao = OpenBao->new;
+
+	push @running, $bao;
+	$bao->start(BAO_JOIN => $self->{bao}{dir});
+	return $bao;
+}
+
 # The node; its log is to tell everything.
 sub start_node
 {
@@ -226,10 +237,11 @@ sub seen
 	my $view =
 	  $pattern =~ /another key/
 	  ? sql($node, undef,
-		q{SELECT 'ready ' || last_error FROM fieldcrypt.cache WHERE purpose = 'wrap' AND last_error IS NOT NULL}
+		qq{SELECT 'ready $class: ' || last_error FROM fieldcrypt.cache WHERE purpose = 'wrap' AND last_error IS NOT NULL}
 	  )
-	  : $self->provider(q{state || ' ' || last_error}, $node);
-	like($view, qr/^$state /, "$what: state in the view");
+	  : $self->provider(
+		q{state || ' ' || last_error_class || ': ' || last_error}, $node);
+	like($view, qr/^$state $class: /, "$what: state and class in the view");
 	like($view, $pattern, "$what: error in the view");
 	return;
 }
@@ -360,6 +372,46 @@ sub waiting
 				q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state = 'active' AND wait_event_type = 'Extension'}
 			) >= $count;
 		});
+}
+
+=pod
+
+=item delays_readers_only($what)
+
+The KMS hangs, and no key is cached: a statement that needs one ends with
+58000 in time and can be cancelled; databases come and go, and a fast shutdown
+is fast.  The node is then started again.
+
+=cut
+
+sub delays_readers_only
+{
+	my ($self, $what) = @_;
+	my $node = $self->{node};
+	my $waiting = $self->background($read);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$self->waiting("$what: a statement waits", 1);
+	my $start = time();
+	sql($node, undef, 'CREATE DATABASE doomed');
+	sql($node, undef, 'DROP DATABASE doomed');
+	cmp_ok(time() - $start, '<', 3, "$what: databases come and go");
+	my $canceled = $self->background("SET statement_timeout = '1s'; $read");
+	$canceled->{handle}->finish;
+	like(${ $canceled->{err} }, qr/57014/, "$what: waiting can be cancelled");
+	$node->reload;
+	$waiting->{handle}->finish;
+	like(${ $waiting->{err} },
+		qr/58000.*not at hand/, "$what: a statement fails");
+	cmp_ok(time() - $start, '<', 9, "$what: in time");
+	$waiting = $self->background($read);
+	$self->waiting("$what: another waits", 1);
+	$start = time();
+	$node->stop('fast');
+	cmp_ok(time() - $start, '<', 3, "$what: fast shutdown is fast");
+	$waiting->{handle}->finish;
+	$node->start;
+	return;
 }
 
 # Whatever failed, leave nothing running.

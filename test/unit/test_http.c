@@ -254,6 +254,44 @@ test_failures(void)
 	fc_kms_transport()->release(&other);
 }
 
+/* What check_provider shows of the way to the server. */
+static void
+test_trace(void)
+{
+	const FcKmsHttp *http = get("/echo", 5000);
+	FcKmsHttp	other;
+	char		url[128];
+
+	ok(http->trace.reach == FC_KMS_SECURED && strcmp(http->trace.peer, "127.0.0.1") == 0 &&
+	   http->trace.port == port && http->trace.tls[0] == '\0' && !http->trace.verified,
+	   "the trace of an answer over plain http");
+	ok(http->trace.micros[FC_KMS_RESOLVED] <= http->trace.micros[FC_KMS_CONNECTED] &&
+	   http->trace.micros[FC_KMS_CONNECTED] <= http->trace.micros[FC_KMS_SECURED] &&
+	   http->trace.micros[FC_KMS_SECURED] < 5000000, "its times do not go back");
+	http = get("/hang", 300);
+	ok(http->trace.reach == FC_KMS_SECURED, "of an answer that does not come");
+	prepare(&other, url, "/");
+	snprintf(url, sizeof(url), "http://127.0.0.1:1/");
+	fc_kms_transport()->start(&other, 1000);
+	wait_for(&other, 2000);
+	ok(other.trace.reach == FC_KMS_RESOLVED, "of a refused connection");
+	fc_kms_transport()->release(&other);
+	prepare(&other, url, "/hang");
+	other.plain = false;
+	snprintf(url, sizeof(url), "https://127.0.0.1:%d/hang", port);
+	fc_kms_transport()->start(&other, 300);
+	wait_for(&other, 2000);
+	ok(other.trace.reach == FC_KMS_CONNECTED && other.trace.tls[0] == '\0', "of a handshake that fails: %s",
+	   other.transport_error);
+	fc_kms_transport()->release(&other);
+	prepare(&other, url, "/");
+	snprintf(url, sizeof(url), "file:///etc/passwd");
+	fc_kms_transport()->start(&other, 1000);
+	wait_for(&other, 2000);
+	ok(other.trace.reach == FC_KMS_NOWHERE, "of what went nowhere");
+	fc_kms_transport()->release(&other);
+}
+
 static void
 test_many(void)
 {
@@ -325,6 +363,7 @@ main(void)
 	fc_kms_transport()->run();
 	test_answers();
 	test_failures();
+	test_trace();
 	test_many();
 	test_no_leak();
 	kill(-server, SIGKILL);

@@ -326,7 +326,7 @@ static void
 test_other_logins(void)
 {
 	const char *pairs[] = { "address", "https://a", "auth", "token", "token_file", path_of("token"), "role", "r",
-							"jwt_file", path_of("token"), "client_cert_file", "/c", "key", "fc",
+							"jwt_file", path_of("token"), "client_cert_file", path_of("token"), "key", "fc",
 							"namespace", "ns1/ns2", "auth_mount", "other/", "mount", "m/n", NULL };
 	FcKmsInstance *instance;
 	FcKmsError	error;
