@@ -1407,6 +1407,39 @@ COMMENT ON PROCEDURE fieldcrypt.set_search(regclass, text, text, integer, interv
     'change the search mode of a column (none, exact, lower, digits, last4) and the tags of its values; needs decrypt on the key';
 
 ----------------------------------------------------------------------
+-- lower(column) = x, upper(column) = x and column ILIKE x on a column of search
+-- mode lower.  The planner adds
+--     blind_index(column) = ANY (blind_index_folded(x, typmod, form))
+--     OR blind_index(column) BETWEEN blind_index_unlisted(x, form) AND the last uuid
+-- and keeps the comparison, with these operators in place of its own.
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.blind_index_folded(plaintext text, typmod integer, form "char") RETURNS uuid[]
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_blind_index_folded';
+COMMENT ON FUNCTION fieldcrypt.blind_index_folded(text, integer, "char") IS
+    'the tags of all texts that are the same as this one by lower(), upper() or ILIKE; needs decrypt on the column''s key';
+CREATE FUNCTION fieldcrypt.blind_index_unlisted(plaintext text, form "char") RETURNS uuid
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'fc_blind_index_unlisted';
+COMMENT ON FUNCTION fieldcrypt.blind_index_unlisted(text, "char") IS
+    'the lowest uuid if blind_index_folded() cannot list the tags of a text, NULL if it can';
+
+CREATE FUNCTION fieldcrypt.same_folded(text, text) RETURNS bool
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'texteq';
+COMMENT ON FUNCTION fieldcrypt.same_folded(text, text) IS 'implementation of #==# operator';
+CREATE FUNCTION fieldcrypt.same_ilike(pg_catalog.encrypted_text, text) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE COST 20
+    SUPPORT pg_catalog.encrypted_text_literal_support AS 'MODULE_PATHNAME', 'fc_et_iclike';
+COMMENT ON FUNCTION fieldcrypt.same_ilike(pg_catalog.encrypted_text, text) IS 'implementation of #~~*# operator';
+CREATE OPERATOR fieldcrypt.#==# (FUNCTION = fieldcrypt.same_folded, LEFTARG = text, RIGHTARG = text,
+    RESTRICT = fieldcrypt.same_text_sel, JOIN = fieldcrypt.same_text_joinsel);
+COMMENT ON OPERATOR fieldcrypt.#==# (text, text) IS 'equal, after the blind index has been asked';
+CREATE OPERATOR fieldcrypt.#~~*# (FUNCTION = fieldcrypt.same_ilike, LEFTARG = pg_catalog.encrypted_text, RIGHTARG = text,
+    RESTRICT = fieldcrypt.same_text_sel, JOIN = fieldcrypt.same_text_joinsel);
+COMMENT ON OPERATOR fieldcrypt.#~~*# (pg_catalog.encrypted_text, text) IS 'ILIKE, after the blind index has been asked';
+
+----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load
 -- the library before a session's first DDL, and a column that names no key
 -- could be made.  They stand last: they would fire for the statements above.

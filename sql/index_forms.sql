@@ -101,6 +101,7 @@ CREATE FUNCTION regress_fc_forms.form(query text, role text DEFAULT 'none', prep
     OUT index boolean, OUT same boolean, OUT without_key text) LANGUAGE plpgsql AS
 $$ DECLARE seen text; BEGIN
     SET LOCAL enable_seqscan = off;
+    SET LOCAL jit = off;
     SET LOCAL max_parallel_workers_per_gather = 0;
     PERFORM set_config('search_path', 'regress_fc_txt', true);
     IF prepared IS NOT NULL THEN EXECUTE 'PREPARE ' || prepared; END IF;
@@ -169,6 +170,20 @@ SELECT * FROM regress_fc_forms.form($$EXECUTE form('ssn 7')$$, prepared => $$for
 SELECT * FROM regress_fc_forms.form($$EXECUTE form('ssn 7')$$, prepared => $$form (text) AS DELETE FROM person WHERE ssn = $1 RETURNING id$$);
 SELECT * FROM regress_fc_forms.form($$EXECUTE form('ssn 7')$$, prepared => $$form (text) AS SELECT id FROM part WHERE ssn = $1$$);
 SELECT * FROM regress_fc_forms.form($$EXECUTE form('ssn 7')$$, prepared => $$form (text) AS SELECT id FROM barrier WHERE ssn = $1$$);
+-- IN with parameters of type text is parsed as an OR, and asked at once
+PREPARE list (varchar, text) AS SELECT id FROM person WHERE ssn IN ($1, $2) AND email IN ($2, $1, NULL);
+CREATE FUNCTION regress_fc_forms.in_plan(query text, what text) RETURNS bigint LANGUAGE plpgsql AS
+$$ DECLARE plan text; BEGIN
+    SET LOCAL enable_seqscan = off;
+    EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+    RETURN regexp_count(plan, what);
+END $$;
+SELECT regress_fc_forms.in_plan($$EXECUTE list('ssn 7', 'ssn 8')$$, 'BitmapOr'), regress_fc_forms.in_plan($$EXECUTE list('ssn 7', 'ssn 8')$$, '= ANY') > 0;
+EXECUTE list('ssn 7', 'ssn 8');
+DEALLOCATE list;
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('ssn 7', NULL)$$, prepared => $$form (text, text) AS SELECT id FROM person WHERE ssn IN ($1, $2)$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@Example.org', 'user8@example.org')$$, prepared => $$form (text, text) AS SELECT id FROM person WHERE email IN ($1, $2)$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE ssn = 'ssn 7' OR ssn = 'ssn 8' OR email = 'User9@Example.org'$$);
 RESET plan_cache_mode;
 -- views, also those that guard their rows
 SELECT * FROM regress_fc_forms.form($$SELECT id FROM v WHERE ssn = 'ssn 7'$$);
@@ -259,6 +274,36 @@ SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE email = 'user7
 SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE email IN ('User7@Example.org', 'user8@example.org')$$);
 SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@Example.org')$$, prepared => $$form (varchar) AS SELECT id FROM person WHERE email = $1$$);
 SELECT * FROM regress_fc_forms.form($$UPDATE person SET note = 'l' WHERE email = 'User7@Example.org'$$);
+
+-- the mode lower: texts that are equal by lower(), upper() or ILIKE, see also folded
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE lower(email) = 'user7@example.org'$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE lower(email) = lower('USER7@example.org')$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE lower('USER7@example.org'::varchar) = lower(email::text)$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE upper(email::text) = upper('User7@example.org')$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE email ILIKE 'user7@EXAMPLE.org'$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE email::text ILIKE concat('user7', '@EXAMPLE.org')$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE lower(email) = 'user7@example.org' OR email ILIKE 'user8@example.org'$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE lower(email) = lower((SELECT 'User7@example.org'::text OFFSET 0))$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM barrier WHERE lower(email) = 'user7@example.org'$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM v WHERE upper(email) = 'USER7@EXAMPLE.ORG'$$);
+SELECT * FROM regress_fc_forms.form($$UPDATE person SET note = 'f' WHERE lower(email) = 'user7@example.org'$$);
+SELECT * FROM regress_fc_forms.form($$SELECT (SELECT p.id FROM person p WHERE lower(p.email) = lower(v.email)) FROM visit v WHERE lower(v.email) = 'user7@example.org'$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@example.org')$$, prepared => $$form AS SELECT id FROM person WHERE lower(email) = lower($1)$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@example.org')$$, prepared => $$form (varchar) AS SELECT id FROM person WHERE upper(email::text) = upper($1)$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@example.org')$$, prepared => $$form (text) AS SELECT id FROM person WHERE email ILIKE $1$$);
+SET plan_cache_mode = force_generic_plan;
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@example.org')$$, prepared => $$form AS SELECT id FROM person WHERE lower(email) = lower($1)$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@example.org')$$, prepared => $$form (varchar) AS SELECT id FROM person WHERE upper(email::text) = upper($1)$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7@example.org')$$, prepared => $$form (text) AS SELECT id FROM person WHERE email ILIKE $1$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form('User7%')$$, prepared => $$form (text) AS SELECT id FROM person WHERE email ILIKE $1$$);
+SELECT * FROM regress_fc_forms.form($$EXECUTE form(NULL)$$, prepared => $$form (text) AS SELECT id FROM person WHERE lower(email) = $1 OR email ILIKE $1$$);
+RESET plan_cache_mode;
+-- not by the index: wildcards, the mode exact, what is no equality, joins
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE email ILIKE 'user7%'$$);
+SELECT * FROM regress_fc_forms.form($$SELECT id FROM person WHERE lower(ssn) = 'ssn 7'$$);
+SELECT * FROM regress_fc_forms.same($$SELECT count(*) FROM person WHERE lower(email) <> 'user7@example.org' OR NOT email ILIKE 'user8@example.org'$$);
+SELECT * FROM regress_fc_forms.same($$SELECT id, lower(email) = 'user7@example.org', email ILIKE NULL FROM person WHERE id IN (7, 8, 301)$$);
+SELECT * FROM regress_fc_forms.same($$SELECT count(*) FROM person p JOIN visit v ON lower(p.email) = lower(v.email)$$);
 
 -- the tag in a generated column; an update that leaves the value alone stays HOT
 SET search_path = regress_fc_txt;

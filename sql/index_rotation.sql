@@ -57,6 +57,7 @@ $$ DECLARE q text; n int; wrong text := ''; s text := 'value 7'; BEGIN
         $q$v IN ('value 7', 'none')$q$, $q$v = ANY ('{none,value 7}'::text[])$q$,
         $q$v = (SELECT txt FROM t x WHERE x.id = 7)$q$, $q$v = (SELECT x.v FROM t x WHERE x.id = 7)$q$,
         $q$d = 'value 7'$q$, $q$low = 'VALUE 7'$q$, $q$low IN ('VALUE 7', 'value 8')$q$,
+        $q$lower(low) = 'value 7'$q$, $q$upper(low) = upper('value 7')$q$, $q$low ILIKE concat('value', ' 7')$q$,
         $q$v = 'value 7' AND low = 'VALUE 7'$q$, $q$id IN (SELECT find('value 7'))$q$,
         $q$id IN (SELECT id FROM barrier b WHERE b.v = 'value 7')$q$,
         $q$id IN (SELECT x.id FROM t x JOIN other o ON x.v = o.v WHERE o.id = 7)$q$,

@@ -123,6 +123,35 @@ ALTER TABLE alt ALTER COLUMN m TYPE encrypted_text('pii')[] USING NULL;
 SELECT attname FROM pg_attribute
  WHERE attrelid = 'alt'::regclass AND attnum > 0 AND attstattarget = 0 ORDER BY attnum;
 
+-- foreign keys: the hint's statements, as they stand
+\o /dev/null
+SELECT fieldcrypt.grant_key('pii', current_user::text, 'decrypt');
+\o
+SET client_min_messages = warning;
+CREATE TABLE parent (id int, email encrypted_text('pii', 'searchable'), low encrypted_text('pii', 'searchable=lower'), p text UNIQUE);
+CREATE TABLE child (id int, "E Mail" encrypted_text('pii', 'searchable') REFERENCES parent (email));
+CREATE TABLE child (id int, "E Mail" encrypted_text('pii', 'searchable'), low encrypted_text('pii', 'searchable=lower'), p text);
+ALTER TABLE child ADD FOREIGN KEY (id, "E Mail") REFERENCES parent (id, email);
+ALTER TABLE parent ADD email_tag uuid GENERATED ALWAYS AS (fieldcrypt.blind_index(email)) STORED UNIQUE; ALTER TABLE child ADD "E Mail_tag" uuid GENERATED ALWAYS AS (fieldcrypt.blind_index("E Mail")) STORED REFERENCES parent (email_tag);
+ALTER TABLE child ADD CONSTRAINT low_key FOREIGN KEY (low) REFERENCES parent (low);
+ALTER TABLE child ADD FOREIGN KEY (low) REFERENCES parent (p);
+ALTER TABLE child ADD FOREIGN KEY (p) REFERENCES parent (email);
+ALTER TABLE child ADD late encrypted_text('pii', 'searchable') REFERENCES parent (email);
+ALTER TABLE child ADD late encrypted_text('pii') REFERENCES parent;
+ALTER TABLE child ADD late encrypted_text('pii') REFERENCES nowhere (x);
+ALTER TABLE child ADD FOREIGN KEY (p) REFERENCES parent (p);
+INSERT INTO parent (id, email) VALUES (1, 'ada@example.org'), (2, 'bob@example.org');
+INSERT INTO child (id, "E Mail") VALUES (1, 'ada@example.org'), (2, NULL);
+\set VERBOSITY terse
+INSERT INTO child (id, "E Mail") VALUES (3, 'eve@example.org');
+UPDATE child SET "E Mail" = 'eve@example.org' WHERE id = 2;
+DELETE FROM parent WHERE id = 1;
+\set VERBOSITY default
+UPDATE child SET "E Mail" = 'bob@example.org' WHERE id = 1;
+DELETE FROM parent WHERE id = 1;
+SELECT count(*) FROM child JOIN parent ON "E Mail" = email;
+RESET client_min_messages;
+
 -- tables of other types are left alone
 CREATE TABLE plain (id int PRIMARY KEY, v text UNIQUE CHECK (v <> ''), l text[],
     g text GENERATED ALWAYS AS (upper(v)) STORED);

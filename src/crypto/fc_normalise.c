@@ -12,17 +12,17 @@
 #include <string.h>
 
 #include "crypto/fc_envelope.h"
+#include "crypto/fc_fold.h"
 #include "crypto/fc_unicode_lower.h"
 
 #define LAST4 4
 
 /*
- * Decode one character; its length in bytes, or 0 if it is not valid
- * (RFC 3629: shortest form, no surrogates, at most U+10FFFF) or is NUL, which
+ * RFC 3629: shortest form, no surrogates, at most U+10FFFF.  NUL is what
  * PostgreSQL's text cannot hold.
  */
-static size_t
-utf8_decode(const uint8_t *s, size_t left, uint32_t *cp)
+size_t
+fc_utf8_decode(const uint8_t *s, size_t left, uint32_t *cp)
 {
 	if (s[0] < 0x80)
 	{
@@ -90,14 +90,14 @@ fc_utf8_valid(const uint8_t *text, size_t len)
 
 	for (i = 0; i < len; i += n)
 	{
-		n = utf8_decode(text + i, len - i, &cp);
+		n = fc_utf8_decode(text + i, len - i, &cp);
 		if (n == 0)
 			return false;
 	}
 	return true;
 }
 
-/* Simple lower case of a code point above ASCII. */
+/* Above ASCII. */
 static uint32_t
 lower_code_point(uint32_t cp)
 {
@@ -121,6 +121,23 @@ lower_code_point(uint32_t cp)
 	return cp;
 }
 
+bool
+fc_is_lower_of_pair(uint32_t cp)
+{
+	int			i;
+
+	for (i = 0; i < (int) FC_LOWER_RANGES; i++)
+	{
+		const FcLowerRange *range = &fc_lower_ranges[i];
+		int64_t		upper = (int64_t) cp - range->delta;
+
+		if (upper >= range->first && upper <= range->last &&
+			(upper - range->first) % range->step == 0)
+			return true;
+	}
+	return false;
+}
+
 static FcStatus
 normalise_lower(const uint8_t *text, size_t len, uint8_t *out, size_t *out_len)
 {
@@ -130,7 +147,7 @@ normalise_lower(const uint8_t *text, size_t len, uint8_t *out, size_t *out_len)
 
 	for (i = 0; i < len; i += n)
 	{
-		n = utf8_decode(text + i, len - i, &cp);
+		n = fc_utf8_decode(text + i, len - i, &cp);
 		if (n == 0)
 			return FC_ERR_UTF8;
 		if (cp >= 'A' && cp <= 'Z')

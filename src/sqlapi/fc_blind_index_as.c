@@ -17,11 +17,13 @@
 
 #include "base/fc_secret.h"
 #include "pg/fc_compat.h"
+#include "sqlapi/fc_folded.h"
 #include "sqlapi/fc_valueio.h"
 
 PG_FUNCTION_INFO_V1(fc_blind_index_as);
 PG_FUNCTION_INFO_V1(fc_blind_index_as_text);
 PG_FUNCTION_INFO_V1(fc_blind_index_as_array);
+PG_FUNCTION_INFO_V1(fc_blind_index_folded);
 
 /* The tags of one text: as many as there are versions. */
 typedef struct Versions
@@ -184,4 +186,40 @@ fc_blind_index_as_array(PG_FUNCTION_ARGS)
 												 UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(tags, no_tags, 1, &total, &lbound,
 											 UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}
+
+/*
+ * fc_blind_index_folded
+ *		All tags of texts that lower() or upper() may have made this one of;
+ *		none if the texts are not known, see fc_folded.c.
+ */
+Datum
+fc_blind_index_folded(PG_FUNCTION_ARGS)
+{
+	FcFoldedText folded;
+	Versions	versions;
+	Datum	   *tags;
+	char	   *origin;
+	uint32		count;
+
+	get_versions(PG_GETARG_INT32(1), &versions);
+	if (FC_TYPMOD_MODE(versions.typmod) != FC_MODE_LOWER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("type modifier %d is not one of search mode lower", versions.typmod)));
+	fc_folded_init(&folded, PG_GETARG_TEXT_PP(0), PG_GETARG_CHAR(2), PG_GET_COLLATION());
+	count = folded.origins.count;
+	tags = palloc(count * versions.count * sizeof(Datum) + 1);
+	origin = palloc(FC_FOLD_BYTES(folded.len));
+	for (uint32 i = 0; i < count; i++)
+	{
+		Size		len = fc_fold_origin(&folded.origins, folded.bytes, folded.len, i,
+										 (uint8 *) origin);
+
+		tags_of_text(origin, len, &versions, tags + i * versions.count);
+		fc_wipe(origin, len);
+	}
+	fc_folded_done(&folded);
+	PG_RETURN_ARRAYTYPE_P(construct_array(tags, (int) (count * versions.count),
+										  UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 }

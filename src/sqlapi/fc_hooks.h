@@ -83,6 +83,10 @@ extern void fc_refuse_statistics(Oid statistics);
 extern void fc_refuse_generated(Oid relation, AttrNumber column);
 extern void fc_refuse_partition_key(Oid relation);
 
+/* ---- fc_foreign_key.c: the same, before ALTER TABLE looks at the command ---- */
+
+extern void fc_refuse_foreign_key(Oid relation, const AlterTableCmd *cmd);
+
 /* ---- fc_utility.c ---- */
 
 extern void fc_utility_init(void);

@@ -51,6 +51,7 @@ PG_FUNCTION_INFO_V1(fc_text_cast_support);
 /*---- Function declarations ----*/
 
 static bool load_oids(FcPlannerOids *oids, Oid type);
+static bool load_fold_oids(FcPlannerOids *oids, Oid type);
 static Oid	find_function(const char *schema, const char *name, int nargs, Oid a, Oid b);
 static Oid	find_function3(const char *schema, const char *name);
 static Oid	find_operator(const char *schema, const char *name, Oid left, Oid right);
@@ -111,6 +112,8 @@ load_oids(FcPlannerOids *oids, Oid type)
 	oids->as_values = find_function(own, "blind_index_as", 2, oids->array_type, INT4OID);
 	oids->as_texts = find_function(own, "blind_index_as", 2, TEXTARRAYOID, INT4OID);
 	oids->text_of_value = find_function(core, "text", 1, type, InvalidOid);
+	oids->uuid_ge = find_operator(core, ">=", UUIDOID, UUIDOID);
+	oids->uuid_le = find_operator(core, "<=", UUIDOID, UUIDOID);
 	oids->cast_value = LookupFuncName(cast_name, 3, coerce, true);
 	coerce[0] = TEXTOID;
 	oids->cast_text = LookupFuncName(cast_name, 3, coerce, true);
@@ -126,9 +129,30 @@ load_oids(FcPlannerOids *oids, Oid type)
 		OidIsValid(oids->tags_of_text) && OidIsValid(oids->as_value) &&
 		OidIsValid(oids->as_text) && OidIsValid(oids->as_values) &&
 		OidIsValid(oids->as_texts) && OidIsValid(oids->text_of_value) &&
-		OidIsValid(oids->cast_value) &&
+		OidIsValid(oids->cast_value) && load_fold_oids(oids, type) &&
 		OidIsValid(oids->cast_text) && OidIsValid(oids->cast_varchar) &&
 		OidIsValid(oids->cast_bpchar);
+}
+
+/* lower(), upper() and ILIKE of a value, and what stands for them. */
+static bool
+load_fold_oids(FcPlannerOids *oids, Oid type)
+{
+	Oid			folded[3] = {TEXTOID, INT4OID, CHAROID};
+
+	oids->lower_value = find_function("pg_catalog", "lower", 1, type, InvalidOid);
+	oids->upper_value = find_function("pg_catalog", "upper", 1, type, InvalidOid);
+	oids->ilike_text = find_operator("pg_catalog", "~~*", type, TEXTOID);
+	oids->folded = LookupFuncName(list_make2(makeString("fieldcrypt"),
+											 makeString("blind_index_folded")),
+								  3, folded, true);
+	oids->unlisted = find_function("fieldcrypt", "blind_index_unlisted", 2, TEXTOID, CHAROID);
+	oids->same_folded = find_operator("fieldcrypt", "#==#", TEXTOID, TEXTOID);
+	oids->same_ilike = find_operator("fieldcrypt", "#~~*#", type, TEXTOID);
+	return OidIsValid(oids->lower_value) && OidIsValid(oids->upper_value) &&
+		OidIsValid(oids->ilike_text) && OidIsValid(oids->folded) &&
+		OidIsValid(oids->unlisted) && OidIsValid(oids->same_folded) &&
+		OidIsValid(oids->same_ilike);
 }
 
 static Oid

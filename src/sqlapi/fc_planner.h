@@ -33,6 +33,15 @@ typedef struct FcPlannerOids
 	Oid			as_values;
 	Oid			as_texts;
 	Oid			text_of_value;	/* the cast to text */
+	Oid			lower_value;	/* lower(encrypted_text), upper(...), ILIKE */
+	Oid			upper_value;
+	Oid			ilike_text;
+	Oid			folded;			/* blind_index_folded(text, typmod, form) */
+	Oid			unlisted;		/* blind_index_unlisted(text, form) */
+	Oid			same_folded;	/* operators for rechecks: #==#, #~~*# */
+	Oid			same_ilike;
+	Oid			uuid_ge;
+	Oid			uuid_le;
 	Oid			cast_value;		/* casts into the type */
 	Oid			cast_text;
 	Oid			cast_varchar;
@@ -69,11 +78,25 @@ extern Node *fc_rewrite_tag_of_text(const FcPlannerOids *oids, OpExpr *equality)
 /* What `column = ANY (array)` becomes, or NULL if it stays. */
 extern Node *fc_rewrite_any(const FcPlannerOids *oids, ScalarArrayOpExpr *any);
 
+/* ---- fc_planner_forms.c: lists, lower(column) = x, upper(column) = x, ILIKE ---- */
+
+/* column = x OR column = y, as IN with parameters is parsed, or NULL. */
+extern Node *fc_rewrite_list(const FcPlannerOids *oids, BoolExpr *list);
+
+/* What one of these becomes, or NULL if it stays. */
+extern Node *fc_rewrite_fold(const FcPlannerOids *oids, OpExpr *comparison);
+
+/* Could it become something?  Cheap: asked about every operator of a statement. */
+extern bool fc_is_fold(const FcPlannerOids *oids, const OpExpr *comparison);
+
 /* ---- fc_planner_literals.c: constant texts as literals of the type ---- */
 
 /* What is no constant comes back as it is. */
 extern Node *fc_literal_of_text(const FcPlannerOids *oids, Node *expr);
 extern Node *fc_literals_of_texts(const FcPlannerOids *oids, Node *expr);
+
+/* A constant text as a literal that is cast back; what is none as it is. */
+extern Node *fc_hidden_text(const FcPlannerOids *oids, Node *expr);
 
 /* `value op ANY (texts)` and ALL: does it show texts, and without them. */
 extern bool fc_shows_texts(const FcPlannerOids *oids, ScalarArrayOpExpr *any);

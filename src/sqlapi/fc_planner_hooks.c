@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * fc_planner_hooks.c
- *		IN, = ANY and ON CONFLICT on searchable columns.
+ *		IN, = ANY, lower(), upper(), ILIKE and ON CONFLICT on searchable
+ *		columns.
  *
  * No support function is asked about these, so one walk rewrites them.  It
  * runs from two hooks, because each misses what the other sees: planner_hook
@@ -182,6 +183,10 @@ has_work(Node *node, void *context)
 		return true;
 	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == oids->tag_of_text)
 		return true;
+	if (IsA(node, OpExpr) && fc_is_fold(oids, (OpExpr *) node))
+		return true;
+	if (IsA(node, BoolExpr) && fc_rewrite_list(oids, (BoolExpr *) node) != NULL)
+		return true;
 	return expression_tree_walker(node, has_work, context);
 }
 
@@ -214,8 +219,17 @@ rewrite(Node *node, void *context)
 	{
 		Node	   *result = fc_rewrite_tag_of_text(oids, (OpExpr *) node);
 
+		if (result == NULL && fc_is_fold(oids, (OpExpr *) node))
+			result = fc_rewrite_fold(oids, (OpExpr *) node);
 		if (result != NULL)
 			return expression_tree_mutator(result, rewrite, context);
+	}
+	if (IsA(node, BoolExpr))
+	{
+		Node	   *result = fc_rewrite_list(oids, (BoolExpr *) node);
+
+		if (result != NULL)
+			return result;
 	}
 	return expression_tree_mutator(node, rewrite, context);
 }

@@ -92,6 +92,14 @@ fc_literal_of_text(const FcPlannerOids *oids, Node *expr)
 							  false, false);
 }
 
+Node *
+fc_hidden_text(const FcPlannerOids *oids, Node *expr)
+{
+	Node	   *literal = fc_literal_of_text(oids, expr);
+
+	return literal == expr ? expr : text_of_literal(oids, literal);
+}
+
 /* The same for arrays of them. */
 Node *
 fc_literals_of_texts(const FcPlannerOids *oids, Node *expr)
@@ -178,6 +186,9 @@ find_text_operator(const FcPlannerOids *oids, Oid function, Oid operator)
 		}
 		operators[n].of_values = oids->same_values;
 		operators[n++].operator = oids->same_text;
+		operators[n].of_values = operators[n + 1].of_values = InvalidOid;
+		operators[n++].operator = oids->same_folded;
+		operators[n++].operator = oids->same_ilike;
 		for (int i = 0; i < n; i++)
 			operators[i].function = get_opcode(operators[i].operator);
 		count = n;
@@ -207,7 +218,8 @@ hide_in_operator(const FcPlannerOids *oids, FuncExpr *call, const FcTextOperator
 	if (!OidIsValid(use))
 	{
 		use = operator->operator;
-		b = text_of_literal(oids, b);
+		a = fc_hidden_text(oids, left);
+		b = fc_hidden_text(oids, right);
 	}
 	return (Node *) make_opclause(use, BOOLOID, false, (Expr *) copyObject(a),
 								  (Expr *) copyObject(b), InvalidOid, call->inputcollid);

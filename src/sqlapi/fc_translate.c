@@ -38,6 +38,7 @@
 #include "utils/syscache.h"
 
 #include "pg/fc_keyring.h"
+#include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_planner.h"
 #include "sqlapi/fc_sqlapi.h"
 
@@ -149,6 +150,7 @@ translate_alter(PlannedStmt *pstmt, List **after)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, cell);
 
+		fc_refuse_foreign_key(relation, cmd);
 		if (cmd->subtype == AT_AddColumn && IsA(cmd->def, ColumnDef))
 			*after = list_concat(*after,
 								 take_column_constraints(stmt, (ColumnDef *) cmd->def));

@@ -8,6 +8,7 @@
 #include "fc_test.h"
 
 #include "crypto/fc_envelope.h"
+#include "crypto/fc_fold.h"
 
 /* Exactly-sized copies, so that a byte read or written too far is seen. */
 static bool
@@ -170,6 +171,55 @@ test_all_code_points(void)
 	ok(mapped == 1433, "lower: %d code points have a lower case (1433 in Unicode 15.1)", mapped);
 }
 
+static uint32_t
+origins(FcFold fold, const char *text)
+{
+	FcFolded	folded;
+
+	return fc_fold_init(&folded, fold, (const uint8_t *) text, strlen(text)) ? folded.count : 0;
+}
+
+/* All origins of a text in a row, each with a bar behind it. */
+static const char *
+list_origins(FcFold fold, const char *text)
+{
+	static char list[256];
+	size_t		used = 0;
+	FcFolded	folded;
+
+	(void) fc_fold_init(&folded, fold, (const uint8_t *) text, strlen(text));
+	for (uint32_t i = 0; i < folded.count; i++)
+	{
+		used += fc_fold_origin(&folded, (const uint8_t *) text, strlen(text), i, (uint8_t *) list + used);
+		list[used++] = '|';
+	}
+	list[used] = '\0';
+	return list;
+}
+
+static void
+test_fold(void)
+{
+	char		text[FC_FOLD_TEXT_MAX + 2];
+
+	ok(strcmp(list_origins(FC_FOLD_LOWER, "ab1"), "ab1|") == 0, "fold: lower case of ASCII is itself");
+	ok(strcmp(list_origins(FC_FOLD_LOWER, "\xcf\x82z"), "\xcf\x82z|\xcf\x83z|") == 0, "fold: the final sigma may be one that is not");
+	ok(strcmp(list_origins(FC_FOLD_UPPER, "XSS"),
+			  "XSS|XS\xc5\xbf|X\xc5\xbfS|X\xc5\xbf\xc5\xbf|X\xc3\x9f|") == 0,
+	   "fold: upper case of long s and of sharp s");
+	ok(origins(FC_FOLD_UPPER, "FFI") == 6 && origins(FC_FOLD_UPPER, "") == 1, "fold: overlapping ligatures are counted once each");
+	ok(origins(FC_FOLD_LOWER, "i\xcc\x87") == 0 && origins(FC_FOLD_LOWER, "\xc9\xa4") == 0 &&
+		   origins(FC_FOLD_UPPER, "\xce\x9c") == 0,
+	   "fold: combining marks, letters without a pair and Greek capitals are not known");
+	ok(origins(FC_FOLD_LOWER, "\xc3") == 0 && origins(FC_FOLD_LOWER, "\xc3\xbc\xc3") == 0, "fold: no UTF-8, no origins");
+	memset(text, 'I', sizeof(text));
+	text[11] = '\0';
+	ok(origins(FC_FOLD_UPPER, text) == 0 && origins(FC_FOLD_UPPER, text + 1) == FC_FOLD_MAX, "fold: at most %d origins", FC_FOLD_MAX);
+	memset(text, 'x', sizeof(text));
+	text[FC_FOLD_TEXT_MAX + 1] = '\0';
+	ok(origins(FC_FOLD_LOWER, text) == 0 && origins(FC_FOLD_LOWER, text + 1) == 1, "fold: at most %d bytes", FC_FOLD_TEXT_MAX);
+}
+
 int
 main(void)
 {
@@ -180,6 +230,7 @@ main(void)
 	test_lower();
 	test_digits();
 	test_all_code_points();
+	test_fold();
 	ok(fc_normalise(0, (const uint8_t *) "a", 1, out, &n) == FC_ERR_MODE &&
 		   fc_normalise(5, (const uint8_t *) "a", 1, out, &n) == FC_ERR_MODE && n == 0,
 	   "reserved modes are refused");
