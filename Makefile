@@ -34,7 +34,7 @@ SHLIB_LINK = -Wl,-Bsymbolic-functions -lssl -lcrypto -lcurl -ljansson
 REGRESS = install typmod type_io casts bad_input values keys grants rotate \
 	views unkeyed refusals operators sorting blind_index index_forms folded matches \
 	blind_index_report text_functions collation translate wire rewrap key_life keyring \
-	index_rotation set_search
+	index_rotation set_search convert
 ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
 
 # pg_regress cannot write paths into its configuration: check-setup makes the

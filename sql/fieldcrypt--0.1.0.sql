@@ -1440,6 +1440,278 @@ CREATE OPERATOR fieldcrypt.#~~*# (FUNCTION = fieldcrypt.same_ilike, LEFTARG = pg
 COMMENT ON OPERATOR fieldcrypt.#~~*# (pg_catalog.encrypted_text, text) IS 'ILIKE, after the blind index has been asked';
 
 ----------------------------------------------------------------------
+-- Converting columns
+----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.conversion_trigger() RETURNS trigger
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_conversion_trigger';
+COMMENT ON FUNCTION fieldcrypt.conversion_trigger() IS
+    'fills the new column of a table of which a column is being encrypted or decrypted; acts as the table''s owner';
+
+CREATE FUNCTION fieldcrypt.view_passes(view regclass, relation regclass, "column" text) RETURNS boolean
+    LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'fc_view_passes';
+COMMENT ON FUNCTION fieldcrypt.view_passes(regclass, regclass, text) IS
+    'does a view, itself or over other views, only pass a column of a table on, and use it for nothing else?';
+
+CREATE FUNCTION fieldcrypt.assess(relation regclass, "column" text, key text DEFAULT NULL, searchable text DEFAULT NULL,
+    "using" text DEFAULT NULL, OUT kind text, OUT object text, OUT verdict text, OUT detail text) RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+WITH RECURSIVE
+-- the column, and its table's partitions and children
+a AS (
+    SELECT c.oid AS relid, c.relkind, c.reloftype, c.reltype, c.relowner, c.relacl, c.relispartition,
+           t.attnum, t.atttypid, t.atttypmod, t.attcollation, t.attnotnull, t.attacl, t.attinhcount,
+           t.attgenerated, t.atthasdef, t.attname,
+           t.atttypid = 'pg_catalog.encrypted_text'::regtype AS encrypted,
+           format_type(t.atttypid, t.atttypmod) AS type, c.oid::regclass::text AS tab, quote_ident(t.attname) AS col
+      FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid
+     WHERE c.oid = relation AND t.attname = "column" AND t.attnum > 0 AND NOT t.attisdropped),
+tree AS (
+    SELECT relid FROM a
+    UNION
+    SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.relid),
+m AS (
+    SELECT tree.relid, t.attnum, c.relkind, c.relname, tree.relid = a.relid AS is_root
+      FROM a, tree JOIN pg_class c ON c.oid = tree.relid JOIN pg_attribute t ON t.attrelid = c.oid
+     WHERE t.attname = a.attname AND NOT t.attisdropped),
+dep AS (
+    SELECT d.classid, d.objid, d.objsubid, m.relid, m.attnum
+      FROM m JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = m.relid AND d.refobjsubid = m.attnum),
+views AS (
+    SELECT w.ev_class AS view, w.oid AS rule, w.rulename FROM dep JOIN pg_rewrite w
+        ON dep.classid = 'pg_rewrite'::regclass AND dep.objid = w.oid
+    UNION
+    SELECT w.ev_class, w.oid, w.rulename
+      FROM views v
+      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.view AND d.classid = 'pg_rewrite'::regclass
+      JOIN pg_rewrite w ON w.oid = d.objid
+     WHERE w.ev_class <> v.view),
+idx AS (
+    SELECT i.indexrelid, i.indrelid, i.indisunique, i.indisprimary, i.indisreplident, i.indisclustered, m.is_root, con.oid AS con,
+           con.contype, ic.relispartition, ic.oid::regclass::text AS name, con.conname,
+           am.amname IN ('btree', 'hash') AND i.indpred IS NULL AND con.condeferrable IS NOT TRUE
+           AND CASE WHEN a.encrypted THEN
+                   NOT EXISTS (SELECT FROM generate_series(1, i.indnatts) k
+                                WHERE i.indkey[k - 1] = m.attnum
+                                   OR i.indkey[k - 1] = 0 AND pg_get_indexdef(i.indexrelid, k, true)
+                                      <> 'fieldcrypt.blind_index(' || a.col || ')')
+               ELSE
+                   i.indexprs IS NULL
+                   AND NOT EXISTS (SELECT FROM generate_series(i.indnkeyatts + 1, i.indnatts) k WHERE i.indkey[k - 1] = m.attnum)
+                   AND NOT EXISTS (SELECT FROM generate_series(1, i.indnkeyatts) k
+                                     JOIN pg_opclass o ON o.oid = i.indclass[k - 1]
+                                     LEFT JOIN pg_collation l ON l.oid = i.indcollation[k - 1]
+                                    WHERE i.indkey[k - 1] = m.attnum AND (NOT o.opcdefault OR l.collisdeterministic IS FALSE))
+               END AS simple
+      FROM a, m
+      JOIN pg_index i ON i.indrelid = m.relid
+      JOIN pg_class ic ON ic.oid = i.indexrelid
+      JOIN pg_am am ON am.oid = ic.relam
+      LEFT JOIN pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
+     WHERE m.attnum = ANY (i.indkey)
+        OR EXISTS (SELECT FROM dep WHERE dep.classid = 'pg_class'::regclass AND dep.objid = i.indexrelid)),
+size AS (
+    SELECT sum(GREATEST(c.reltuples, 0))::bigint AS rows, sum(pg_table_size(c.oid))::bigint AS bytes,
+           max(CASE WHEN a.encrypted THEN 0 ELSE 78 END + CASE WHEN searchable IS NULL THEN 0 ELSE 16 END
+               + COALESCE((SELECT avg(s.avg_width) FROM pg_stats s JOIN m ON format('%I.%I', s.schemaname, s.tablename) = m.relid::regclass::text
+                              OR s.tablename = m.relname AND s.schemaname = (SELECT n.nspname FROM pg_namespace n JOIN pg_class x ON x.relnamespace = n.oid WHERE x.oid = m.relid)
+                            WHERE s.attname = a.attname), 32))::bigint AS width
+      FROM a, m JOIN pg_class c ON c.oid = m.relid),
+-- what publishes the rows of each table: itself, its schema, or a table above it
+published AS (
+    SELECT m.relid, r.prpubid AS pub, r.oid AS rel FROM m JOIN pg_publication_rel r ON r.prrelid = m.relid OR r.prrelid IN (SELECT pg_partition_ancestors(m.relid))
+    UNION ALL
+    SELECT m.relid, n.pnpubid, NULL FROM m JOIN pg_class c ON c.oid = m.relid OR c.oid IN (SELECT pg_partition_ancestors(m.relid)) JOIN pg_publication_namespace n ON n.pnnspid = c.relnamespace
+    UNION ALL
+    SELECT m.relid, p.oid, NULL FROM m, pg_publication p WHERE p.puballtables),
+found(kind, object, verdict, detail) AS (
+    -- the column itself
+    SELECT 'column', col, 'blocks', format('Type %s is not converted as it is: give an expression by "using", or use a column of type text, varchar or char.', type)
+      FROM a WHERE NOT encrypted AND atttypid NOT IN (25, 1042, 1043) AND "using" IS NULL
+    UNION ALL
+    SELECT 'column', col, 'blocks', 'It is inherited: convert the column of the parent or of the partitioned table.' FROM a WHERE attinhcount > 0
+    UNION ALL
+    SELECT 'column', col, 'blocks', format('It is generated: ALTER TABLE %s ALTER %s DROP EXPRESSION.', tab, col) FROM a WHERE attgenerated <> ''
+    UNION ALL
+    SELECT 'column', col, 'note', format('The length limit of %s is not kept: add CHECK (length(%s::text) <= %s) NOT VALID.%s', type, col, atttypmod - 4,
+           CASE WHEN atttypid = 1042 THEN ' Blanks at the end count from then on.' ELSE '' END)
+      FROM a WHERE NOT encrypted AND atttypmod > 4 AND atttypid IN (1042, 1043)
+    UNION ALL
+    SELECT 'column', col, 'note', 'It becomes the last column of the table: INSERT and COPY without a list of columns then put values into other columns than before. During the conversion the table has one column more, which SELECT * shows.' FROM a
+    UNION ALL
+    SELECT 'default', pg_get_expr(d.adbin, d.adrelid), CASE WHEN a.encrypted THEN 'blocks' WHEN "using" IS NULL THEN 'kept' ELSE 'note' END,
+           CASE WHEN a.encrypted THEN format('ALTER TABLE %s ALTER %s DROP DEFAULT;', tab, col)
+                WHEN "using" IS NULL THEN 'It stays in the catalogs in clear.' ELSE 'It is not kept: set it again.' END
+      FROM a JOIN pg_attrdef d ON d.adrelid = a.relid AND d.adnum = a.attnum WHERE a.attgenerated = ''
+    UNION ALL
+    SELECT 'security label', col, 'blocks', 'Remove the label, and give it again afterwards.'
+      FROM a JOIN pg_seclabel l ON l.classoid = 'pg_class'::regclass AND l.objoid = a.relid AND l.objsubid = a.attnum
+    UNION ALL
+    SELECT 'sequence', d.objid::regclass::text, 'blocks', format('The column owns it: ALTER TABLE %s ALTER %s DROP IDENTITY; or ALTER SEQUENCE %s OWNED BY NONE;', tab, col, d.objid::regclass)
+      FROM a JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.relid AND d.refobjsubid = a.attnum
+                             AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+      JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+    -- the table
+    UNION ALL
+    SELECT 'table', tab, 'blocks', 'Only columns of tables are converted.' FROM a WHERE relkind NOT IN ('r', 'p')
+    UNION ALL
+    SELECT 'table', tab, 'blocks', 'It is a typed table.' FROM a WHERE reloftype <> 0
+    UNION ALL
+    SELECT 'table', m.relid::regclass::text, 'blocks', 'It is a foreign table: detach it.' FROM m WHERE relkind = 'f'
+    UNION ALL
+    SELECT 'table', m.relid::regclass::text, 'converted', 'It is converted together with its parent.' FROM m WHERE NOT is_root AND relkind IN ('r', 'p')
+    UNION ALL
+    SELECT 'table', m.relid::regclass::text, 'blocks', format('It inherits the column from %s as well: ALTER TABLE %s NO INHERIT %s;', i.inhparent::regclass, m.relid::regclass, i.inhparent::regclass)
+      FROM a, m JOIN pg_inherits i ON i.inhrelid = m.relid
+     WHERE i.inhparent NOT IN (SELECT relid FROM tree)
+       AND EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = i.inhparent AND t.attname = a.attname AND NOT t.attisdropped) AND NOT m.is_root
+    UNION ALL
+    SELECT 'row type', format('%s.%I', t.attrelid::regclass, t.attname), 'blocks', format('A stored column has the row type of %s.', tab)
+      FROM a JOIN pg_attribute t ON t.atttypid = a.reltype OR t.atttypid = (SELECT y.typarray FROM pg_type y WHERE y.oid = a.reltype)
+      JOIN pg_class c ON c.oid = t.attrelid AND c.relkind IN ('r', 'p', 'm', 'f') WHERE t.attnum > 0 AND NOT t.attisdropped
+    UNION ALL
+    SELECT 'partition key', m.relid::regclass::text, 'blocks', 'The table is partitioned by the column.'
+      FROM m JOIN pg_partitioned_table p ON p.partrelid = m.relid
+     WHERE m.attnum = ANY (p.partattrs)
+        OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = m.relid AND d.objsubid = 0
+                      AND d.refclassid = 'pg_class'::regclass AND d.refobjid = m.relid AND d.refobjsubid = m.attnum)
+    UNION ALL
+    SELECT 'replica identity', m.relid::regclass::text, 'blocks', format('Its updates are published, and a subscriber could not find the rows: ALTER TABLE %s REPLICA IDENTITY FULL; or give it a primary key.', m.relid::regclass)
+      FROM m JOIN pg_class c ON c.oid = m.relid
+     WHERE c.relkind = 'r' AND (c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))
+       AND EXISTS (SELECT FROM published u JOIN pg_publication p ON p.oid = u.pub WHERE u.relid = m.relid AND p.pubupdate)
+    -- indexes and constraints
+    UNION ALL
+    SELECT 'cluster', name, 'blocks', format('The table is clustered on it: ALTER TABLE %s SET WITHOUT CLUSTER;', indrelid::regclass)
+      FROM idx WHERE indisclustered
+    UNION ALL
+    SELECT CASE WHEN con IS NULL THEN 'index' ELSE 'constraint' END, COALESCE(quote_ident(conname), name),
+           CASE WHEN simple AND is_root AND ok THEN 'replaced' ELSE 'blocks' END,
+           CASE WHEN simple AND is_root AND ok AND encrypted THEN format('It becomes %s index on the column.', CASE WHEN indisunique THEN 'a unique' ELSE 'an' END)
+                WHEN simple AND is_root AND ok THEN format('It becomes %s index on fieldcrypt.blind_index(%s). The build blocks writers; to avoid that see docs/convert.md.%s', CASE WHEN indisunique THEN 'a unique' ELSE 'an' END, col,
+                     CASE WHEN con IS NULL THEN '' ELSE ' ON CONFLICT ON CONSTRAINT no longer finds it.' END)
+                WHEN con IS NULL THEN format('DROP INDEX %s;', name)
+                ELSE format('ALTER TABLE %s DROP CONSTRAINT %I;', indrelid::regclass, conname) END
+      FROM a, LATERAL (SELECT idx.*, NOT indisprimary AND NOT indisreplident AND contype IS DISTINCT FROM 'x'
+                              AND (a.encrypted OR searchable IS NOT NULL AND (searchable = 'exact' OR NOT indisunique)) AS ok
+                         FROM idx WHERE NOT relispartition) i
+    UNION ALL
+    SELECT 'constraint', quote_ident(n.conname), 'blocks', format('ALTER TABLE %s DROP CONSTRAINT %I;', n.conrelid::regclass, n.conname)
+      FROM m JOIN pg_constraint n ON n.conrelid = m.relid AND n.contype IN ('c', 'f') AND m.attnum = ANY (n.conkey)
+                                  OR n.confrelid = m.relid AND m.attnum = ANY (n.confkey)
+     WHERE n.conparentid = 0 AND n.conislocal AND n.conname NOT LIKE 'fieldcrypt\_check\_%'
+    UNION ALL
+    SELECT 'generated column', format('%s.%I', d.adrelid::regclass, t.attname), 'blocks', format('ALTER TABLE %s DROP COLUMN %I;', d.adrelid::regclass, t.attname)
+      FROM dep JOIN pg_attrdef d ON dep.classid = 'pg_attrdef'::regclass AND d.oid = dep.objid
+      JOIN pg_attribute t ON t.attrelid = d.adrelid AND t.attnum = d.adnum
+     WHERE d.adnum <> dep.attnum AND t.attinhcount = 0
+    UNION ALL
+    SELECT 'statistics', s.oid::text || ' ' || quote_ident(s.stxname), 'blocks', format('DROP STATISTICS %s.%I;', s.stxnamespace::regnamespace, s.stxname)
+      FROM m JOIN pg_statistic_ext s ON s.stxrelid = m.relid
+     WHERE m.attnum = ANY (s.stxkeys) OR EXISTS (SELECT FROM dep WHERE dep.classid = 'pg_statistic_ext'::regclass AND dep.objid = s.oid)
+    -- code
+    UNION ALL
+    SELECT CASE WHEN c.relkind = 'm' THEN 'materialized view' WHEN v.rulename = '_RETURN' THEN 'view' ELSE 'rule' END,
+           CASE WHEN v.rulename = '_RETURN' THEN v.view::regclass::text ELSE format('%I of %s', v.rulename, v.view::regclass) END,
+           CASE WHEN k.kept THEN 'kept' ELSE 'blocks' END,
+           CASE WHEN k.kept THEN 'It only passes the column on; it is made anew over the new column.'
+                WHEN c.relkind = 'm' THEN format('It holds the text in clear: DROP MATERIALIZED VIEW %s;', v.view::regclass)
+                WHEN v.rulename <> '_RETURN' THEN format('DROP RULE %I ON %s;', v.rulename, v.view::regclass)
+                ELSE format('It does more than pass the column on, or more than views depends on it, or it is not yours: DROP VIEW %s; and make it again afterwards.', v.view::regclass) END
+      FROM a, views v JOIN pg_class c ON c.oid = v.view,
+           LATERAL (SELECT v.rulename = '_RETURN' AND c.relkind = 'v' AND pg_has_role(c.relowner, 'USAGE') AND NOT c.relhastriggers
+                           AND NOT EXISTS (SELECT FROM m WHERE NOT m.is_root AND EXISTS (SELECT FROM pg_depend d
+                                 WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = v.rule AND d.refobjid = m.relid))
+                           AND fieldcrypt.view_passes(v.view, a.relid, a.attname::text)
+                           AND NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = v.view AND w.rulename <> '_RETURN')
+                           AND NOT EXISTS (SELECT FROM pg_attrdef d WHERE d.adrelid = v.view)
+                           AND NOT EXISTS (SELECT FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = v.view)
+                           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype IN ('e', 'x') AND d.classid = 'pg_class'::regclass AND d.objid = v.view)
+                           AND NOT EXISTS (SELECT FROM pg_depend d LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                                            WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = v.view AND d.deptype IN ('n', 'a')
+                                              AND NOT EXISTS (SELECT FROM views x WHERE x.rule = w.oid))
+                           AND NOT EXISTS (SELECT FROM pg_type y JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray)
+                                            WHERE y.oid = c.reltype AND d.deptype IN ('n', 'a'))
+                           AND ((SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)
+                                OR has_schema_privilege(c.relnamespace, 'CREATE') AND has_schema_privilege(c.relowner, c.relnamespace, 'CREATE')) AS kept) k
+    UNION ALL
+    SELECT 'policy', quote_ident(p.polname), 'blocks', format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass)
+      FROM dep JOIN pg_policy p ON dep.classid = 'pg_policy'::regclass AND p.oid = dep.objid
+    UNION ALL
+    SELECT 'function', p.oid::regprocedure::text, 'blocks', format('Its body uses the column: DROP %s %s;', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.oid::regprocedure)
+      FROM dep JOIN pg_proc p ON dep.classid = 'pg_proc'::regclass AND p.oid = dep.objid
+    UNION ALL
+    SELECT 'trigger', format('%I of %s', g.tgname, g.tgrelid::regclass), v.verdict,
+           CASE WHEN v.verdict = 'blocks' AND g.tgname COLLATE "C" > '~fieldcrypt' COLLATE "C" THEN 'It fires after the trigger that mirrors the column: give it a name that sorts before ~.'
+                WHEN v.verdict = 'blocks' THEN format('It names the column (UPDATE OF, WHEN): DROP TRIGGER %I ON %s;', g.tgname, g.tgrelid::regclass)
+                WHEN p.prosrc ~* '(to_json|hstore|format|concat|(new|old)::text)' THEN 'It may make text of the whole row: there the column is ciphertext from then on. Check that nothing keeps it in clear, audit tables too.'
+                ELSE 'Check what it does with the column.' END
+      FROM a, m JOIN pg_trigger g ON g.tgrelid = m.relid JOIN pg_proc p ON p.oid = g.tgfoid,
+           LATERAL (SELECT CASE WHEN EXISTS (SELECT FROM dep WHERE dep.classid = 'pg_trigger'::regclass AND dep.objid = g.oid)
+                                  OR g.tgtype & 3 = 3 AND g.tgtype & 20 <> 0 AND g.tgname COLLATE "C" > '~fieldcrypt' COLLATE "C"
+                                THEN 'blocks' ELSE 'note' END AS verdict) v
+     WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND g.tgname NOT LIKE '~fieldcrypt\_%'
+    -- replication
+    UNION ALL
+    SELECT 'publication', quote_ident(p.pubname), CASE WHEN u.listed THEN 'blocks' ELSE 'note' END,
+           CASE WHEN u.listed THEN format('Its list of columns or its row filter names the column: ALTER PUBLICATION %I DROP TABLE %s; and add it again afterwards.', p.pubname, u.relid::regclass)
+                ELSE 'Subscribers stop at the columns of the conversion, which they do not have: take the table out of the publication, and add it again and copy it afterwards.' END
+      FROM (SELECT DISTINCT ON (d.pub) d.pub, d.relid, l.listed
+              FROM published d,
+                   LATERAL (SELECT d.rel IS NOT NULL AND EXISTS (SELECT FROM dep WHERE dep.classid = 'pg_publication_rel'::regclass AND dep.objid = d.rel) AS listed) l
+             ORDER BY d.pub, l.listed DESC, d.relid <> relation, d.relid) u
+      JOIN pg_publication p ON p.oid = u.pub
+    -- roles
+    UNION ALL
+    SELECT 'role', CASE x.grantee WHEN 0 THEN 'public' ELSE quote_ident(pg_get_userbyid(x.grantee)) END, 'note',
+           format('It may %s the column and does not hold %s on the key %s.', string_agg(DISTINCT lower(x.privilege_type), ', '),
+                  CASE WHEN bool_or(x.privilege_type = 'SELECT') THEN 'decrypt' ELSE 'encrypt' END, key)
+      FROM a, LATERAL (SELECT * FROM aclexplode(a.relacl) UNION ALL SELECT * FROM aclexplode(a.attacl)) x
+     WHERE key IS NOT NULL AND x.privilege_type IN ('SELECT', 'INSERT', 'UPDATE')
+       AND CASE x.grantee WHEN 0 THEN NOT EXISTS (SELECT FROM fieldcrypt.grants g WHERE g.key = assess.key AND g.grantee = 'public' AND g.active
+                                                     AND (g.privilege = 'decrypt' OR x.privilege_type <> 'SELECT'))
+                ELSE NOT fieldcrypt.has_key_privilege(pg_get_userbyid(x.grantee), key, CASE x.privilege_type WHEN 'SELECT' THEN 'decrypt' ELSE 'encrypt' END) END
+     GROUP BY x.grantee
+    -- the size of it
+    UNION ALL
+    SELECT 'rows', rows::text, 'estimate', 'By the statistics of the last VACUUM or ANALYZE.' FROM size
+    UNION ALL
+    SELECT 'disk', pg_size_pretty(2 * bytes + rows * width), 'estimate', 'Every row is written twice; less where VACUUM frees room meanwhile.' FROM size WHERE bytes IS NOT NULL
+    UNION ALL
+    SELECT 'WAL', pg_size_pretty(3 * bytes + rows * (2 * width + 60)), 'estimate', 'Full pages after checkpoints included.' FROM size WHERE bytes IS NOT NULL
+    UNION ALL
+    SELECT 'time', justify_interval(make_interval(secs => GREATEST(1, round(rows / 15000.0)))) ::text, 'estimate', 'At 15000 rows a second, without pauses.' FROM size WHERE bytes IS NOT NULL
+    UNION ALL
+    SELECT 'sessions', tab, 'note', 'Prepared statements that return the column fail with "cached plan must not change result type" until they are prepared anew: have pools reconnect, or use DEALLOCATE ALL.' FROM a)
+SELECT f.kind, f.object, f.verdict, f.detail FROM found f
+ ORDER BY array_position(ARRAY['blocks', 'replaced', 'converted', 'kept', 'note', 'estimate'], f.verdict), f.kind, f.object COLLATE "C";
+END;
+COMMENT ON FUNCTION fieldcrypt.assess(regclass, text, text, text, text) IS
+    'what encrypt_column or decrypt_column would meet: what blocks it and how to remove that, what is replaced and kept, what it takes';
+
+CREATE PROCEDURE fieldcrypt.encrypt_column(relation regclass, "column" text, key text, searchable text DEFAULT NULL,
+    "using" text DEFAULT NULL, batch_rows integer DEFAULT 1000, pause interval DEFAULT '0',
+    max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false, abandon boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_encrypt_column';
+COMMENT ON PROCEDURE fieldcrypt.encrypt_column(regclass, text, text, text, text, integer, interval, interval, boolean, boolean) IS
+    'encrypt an existing column online; interrupted, call it again with the same arguments';
+
+CREATE PROCEDURE fieldcrypt.decrypt_column(relation regclass, "column" text, type text DEFAULT 'text',
+    batch_rows integer DEFAULT 1000, pause interval DEFAULT '0',
+    max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false, abandon boolean DEFAULT false)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_decrypt_column';
+COMMENT ON PROCEDURE fieldcrypt.decrypt_column(regclass, text, text, integer, interval, interval, boolean, boolean) IS
+    'make an encrypted column plain again, online; interrupted, call it again with the same arguments';
+
+CREATE PROCEDURE fieldcrypt.verify_column(relation regclass, "column" text, batch_rows integer DEFAULT 1000,
+    pause interval DEFAULT '0', max_duration interval DEFAULT NULL,
+    INOUT "values" bigint DEFAULT NULL, INOUT bad bigint DEFAULT NULL)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'fc_verify_column';
+COMMENT ON PROCEDURE fieldcrypt.verify_column(regclass, text, integer, interval, interval, bigint, bigint) IS
+    'does every value of a column authenticate? Bad ones are named by place and key; returns how many there are';
+
+----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load
 -- the library before a session's first DDL, and a column that names no key
 -- could be made.  They stand last: they would fire for the statements above.

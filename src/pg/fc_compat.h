@@ -172,4 +172,11 @@ typedef bool FcUpdateIndexes;
 #define fc_jumble_query(query, text) JumbleQuery(query, text)
 #endif
 
+/* parseTypeString takes an error context since 16, a flag before. */
+#if PG_VERSION_NUM >= 160000
+#define FC_PARSE_TYPE_THROWS NULL
+#else
+#define FC_PARSE_TYPE_THROWS false
+#endif
+
 #endif							/* FC_COMPAT_H */

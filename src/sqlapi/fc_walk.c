@@ -40,7 +40,7 @@
 /* A table whose rows are always locked must not keep a walk for ever. */
 #define WALK_PASSES 20
 
-/* Values that cannot be moved are named up to this number. */
+/* Values that nothing can be done with are named up to this number. */
 #define WALK_WARNINGS 10
 
 #define WALK_REPORT_MS 10000
@@ -66,43 +66,30 @@ typedef struct Course
 static void
 report_failure(Course *course, ItemPointer tid)
 {
-	if (course->pass > 1 || course->failed > WALK_WARNINGS)
-		return;
-	ereport(WARNING,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg(course->walk->mover.retag ? "a value of %s at (%u,%u) cannot be tagged anew" :
-					"a value of %s at (%u,%u) cannot be moved to another version",
-					course->label, ItemPointerGetBlockNumberNoCheck(tid),
-					ItemPointerGetOffsetNumberNoCheck(tid)),
-			 errdetail("Its key or version is destroyed or not in this keyring, or the value was altered."),
-			 errhint("fieldcrypt.value_info() shows what its header says.")));
+	FcWalk	   *walk = course->walk;
+	int			most = walk->complaints > 0 ? walk->complaints : WALK_WARNINGS;
+
+	if (course->pass == 1 && course->failed <= most)
+		walk->task->complain(walk, course->label, tid);
 }
 
-/* Has the row a value to move?  Counts those that cannot be. */
+/* Has the row work to do?  Counts values that nothing can be done with. */
 static bool
 has_work(Course *course, TupleTableSlot *slot, MemoryContext context)
 {
-	FcMover		look = course->walk->mover;
-	MemoryContext old;
-	bool		isnull;
-	Datum		datum = slot_getattr(slot, course->column->attnum, &isnull);
+	FcWalk	   *walk = course->walk;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			failed = 0;
+	bool		work = walk->task->look(walk, course->column, slot, &failed);
 
-	if (isnull)
-		return false;
-	look.dry = true;
-	look.moved = look.failed = 0;
-	old = MemoryContextSwitchTo(context);
-	(void) fc_walk_visit(course->column, &datum, fc_walk_move, &look);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(context);
-	if (look.moved > 0)
-		return true;
-	if (look.failed > 0)
+	if (failed > 0)
 	{
-		course->failed += look.failed;
+		course->failed += failed;
 		report_failure(course, &slot->tts_tid);
 	}
-	return false;
+	return work;
 }
 
 /*
@@ -112,16 +99,15 @@ has_work(Course *course, TupleTableSlot *slot, MemoryContext context)
 static bool
 treat_row(Course *course, FcRowWriter *writer, ItemPointer tid, int *held)
 {
-	FcMover    *mover = &course->walk->mover;
 	FcRowResult result;
+	int			failed = 0;
 
-	if (course->walk->dry_run)
+	if (writer == NULL)
 	{
 		course->written++;
 		return true;
 	}
-	mover->failed = 0;
-	result = fc_row_write(writer, tid, course->pass > 1 && *held == 0, mover);
+	result = fc_row_write(writer, tid, course->pass > 1 && *held == 0, course->walk, &failed);
 	if (result == FC_ROW_LOCKED && course->pass > 1)
 		return false;
 	if (result == FC_ROW_LOCKED)
@@ -130,9 +116,9 @@ treat_row(Course *course, FcRowWriter *writer, ItemPointer tid, int *held)
 		course->written++;
 	if (result == FC_ROW_WRITTEN || result == FC_ROW_UNCHANGED)
 		(*held)++;				/* locked, whether written or not */
-	if (mover->failed > 0)
+	if (failed > 0)
 	{
-		course->failed += mover->failed;
+		course->failed += failed;
 		report_failure(course, tid);
 	}
 	return true;
@@ -149,6 +135,8 @@ batch_is_full(const Course *course, int held, int visits)
 
 	if (walk->dry_run)
 		return false;
+	if (walk->read_only)
+		return visits > walk->batch_rows;
 	if (held >= walk->batch_rows)
 		return true;
 	if (visits % WALK_BATCH_VISITS != 0)
@@ -196,7 +184,8 @@ scan_batch(Course *course, Relation rel, FcRowWriter *writer, bool *more)
 static bool
 run_batch(Course *course)
 {
-	bool		dry = course->walk->dry_run;
+	FcWalk	   *walk = course->walk;
+	bool		reads = walk->dry_run || walk->read_only;
 	Relation	rel;
 	FcRowWriter *writer = NULL;
 	bool		more = false;
@@ -205,15 +194,17 @@ run_batch(Course *course)
 	MemoryContext old = MemoryContextSwitchTo(context);
 
 	/* in one transaction its first snapshot may be older than its locks */
-	PushActiveSnapshot(course->walk->atomic ? GetLatestSnapshot() : GetTransactionSnapshot());
-	rel = fc_walk_open(course->column, dry ? AccessShareLock : RowExclusiveLock);
+	PushActiveSnapshot(walk->atomic ? GetLatestSnapshot() : GetTransactionSnapshot());
+	rel = fc_walk_open(course->column, reads ? AccessShareLock : RowExclusiveLock);
 	if (rel != NULL)
 	{
 		/* the owner may be another one since the walk began */
-		fc_walk_check_owner(course->column, course->walk->command);
+		fc_walk_check_owner(course->column, walk->command);
 		course->nblocks = RelationGetNumberOfBlocks(rel);
-		if (!dry)
-			writer = fc_row_writer_open(rel, course->column, course->walk->mover.retag);
+		if (walk->task->begin != NULL)
+			walk->task->begin(walk, rel);
+		if (!reads)
+			writer = fc_row_writer_open(rel, course->column, walk->mover.retag);
 		scan_batch(course, rel, writer, &more);
 		if (writer != NULL)
 			fc_row_writer_close(writer);
@@ -298,27 +289,10 @@ run_pass(Course *course)
 	course->total_written += course->written;
 }
 
-static void
-report_end(Course *course)
-{
-	FcWalk	   *walk = course->walk;
-
-	ereport(NOTICE,
-			(walk->dry_run ?
-			 errmsg("%s: %lld of %lld rows would be written, %lld values cannot be moved",
-					course->label, (long long) course->total_written,
-					(long long) course->rows, (long long) course->failed) :
-			 errmsg("%s: %lld rows written, %lld values cannot be moved",
-					course->label, (long long) course->total_written, (long long) course->failed),
-			 walk->stopped ?
-			 errdetail("The walk was stopped by max_duration before its end.") : 0,
-			 walk->stopped ?
-			 errhint("Call the procedure again: it goes on where it stopped.") : 0));
-}
-
 void
 fc_walk_column(FcWalk *walk, const FcWalkColumn *column)
 {
+	int			max_passes = walk->max_passes > 0 ? walk->max_passes : WALK_PASSES;
 	Course		course;
 
 	memset(&course, 0, sizeof(course));
@@ -330,13 +304,17 @@ fc_walk_column(FcWalk *walk, const FcWalkColumn *column)
 	{
 		course.pass++;
 		run_pass(&course);
-	} while (!walk->stopped && !walk->dry_run && course.pass < WALK_PASSES &&
-			 (course.written > 0 || course.locked > 0));
+		walk->moving = course.written > walk->enough || course.locked > 0;
+	} while (!walk->stopped && !walk->dry_run && walk->moving && course.pass < max_passes);
 	walk->failed += course.failed;
-	report_end(&course);
-	if (!walk->stopped && !walk->dry_run && course.written > 0)
+	walk->column_failed = course.failed;
+	walk->rows = course.rows;
+	walk->written = course.total_written;
+	if (walk->task->report != NULL)
+		walk->task->report(walk, course.label);
+	if (walk->max_passes == 0 && !walk->stopped && !walk->dry_run && course.written > walk->enough)
 		ereport(WARNING,
 				(errmsg("values of %s were still moving after %d passes", course.label, course.pass),
-				 errhint("Call the procedure again; fieldcrypt.column_key_usage() shows what is left.")));
+				 errhint("Call the procedure again: it goes on with what is left.")));
 	pfree(course.label);
 }

@@ -16,6 +16,7 @@
 
 #include "access/attnum.h"
 #include "datatype/timestamp.h"
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
@@ -144,19 +145,63 @@ extern bool fc_walk_move(Datum *value, void *arg);
 
 /* ---- fc_walk.c ---- */
 
+typedef struct FcWalk FcWalk;
+
+/*
+ * What a walk does with the rows that it finds.  The functions run in memory
+ * that is reset after the row, but for begin, whose memory is the batch's.
+ */
+typedef struct FcTask
+{
+	/* Before a batch; may be NULL. */
+	void		(*begin) (FcWalk *walk, Relation rel);
+
+	/*
+	 * Is there something to do?  Adds to *failed the values that nothing can
+	 * be done with; work is not counted there.
+	 */
+	bool		(*look) (FcWalk *walk, const FcWalkColumn *column, TupleTableSlot *row,
+						 int *failed);
+
+	/* What the column of a locked row is to hold; false to leave the row. */
+	bool		(*change) (FcWalk *walk, const FcWalkColumn *column, TupleTableSlot *row,
+						   Datum *datum, bool *isnull, int *failed);
+
+	/* Name the place of a value that nothing can be done with. */
+	void		(*complain) (FcWalk *walk, const char *label, ItemPointer tid);
+
+	/* Say how a column's walk ended; NULL where the caller does. */
+	void		(*report) (FcWalk *walk, const char *label);
+} FcTask;
+
+/* Rewrapping, re-encrypting and tagging anew; walk->mover says which. */
+extern const FcTask fc_move_task;
+
 /* What the caller of a walk chose, and what came of it. */
-typedef struct FcWalk
+struct FcWalk
 {
 	const char *command;		/* for errors */
-	FcMover		mover;
+	const FcTask *task;
+	FcMover		mover;			/* of fc_move_task */
+	void	   *arg;			/* of other tasks */
 	int			batch_rows;
 	int64		pause_ms;
 	TimestampTz deadline;		/* 0 = none */
-	bool		dry_run;
+	bool		dry_run;		/* look only, in one transaction */
+	bool		read_only;		/* look only, in batches */
 	bool		atomic;			/* in the caller's transaction */
+	int			max_passes;		/* 0 = until nothing is left */
+	int			complaints;		/* at most so many; 0 = the usual number */
+	int64		enough;			/* a pass that wrote no more is the last */
 	bool		stopped;		/* by the deadline */
-	int64		failed;			/* values that could not be moved */
-} FcWalk;
+	int64		failed;			/* values that nothing could be done with, of all columns */
+
+	/* of the last column walked */
+	int64		rows;			/* visited in the last pass */
+	int64		written;
+	int64		column_failed;
+	bool		moving;			/* still something to do after the last pass */
+};
 
 /* Walk one column to its end, or to the deadline. */
 extern void fc_walk_column(FcWalk *walk, const FcWalkColumn *column);
@@ -165,10 +210,19 @@ extern void fc_walk_column(FcWalk *walk, const FcWalkColumn *column);
 
 /*
  * fc_walk_options
- *		Read the arguments that all walks share, which begin at n, and refuse
- *		what cannot walk: a transaction block, a standby.
+ *		Read the arguments that the walks over values share, which begin at n,
+ *		and refuse what cannot walk.
  */
 extern void fc_walk_options(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk);
+
+/* Begin a walk with the arguments batch_rows, pause and max_duration, from n on. */
+extern void fc_walk_pace(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk);
+
+/* Errors in a transaction block and on a standby. */
+extern void fc_walk_check_call(FunctionCallInfo fcinfo, const char *command);
+
+/* Was the procedure called where it may not commit? */
+extern bool fc_walk_is_atomic(FunctionCallInfo fcinfo);
 
 /* SPI for a procedure that commits. */
 extern void fc_walk_connect(const FcWalk *walk);
@@ -206,8 +260,8 @@ typedef enum FcRowResult
 	FC_ROW_GONE					/* deleted meanwhile */
 } FcRowResult;
 
-/* Lock the row's newest version, move its values, write it. */
+/* Lock the row's newest version, have the walk's task change it, write it. */
 extern FcRowResult fc_row_write(FcRowWriter *writer, ItemPointer tid, bool wait,
-								FcMover *mover);
+								FcWalk *walk, int *failed);
 
 #endif							/* FC_WALK_H */

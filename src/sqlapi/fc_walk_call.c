@@ -61,7 +61,7 @@ interval_ms(FunctionCallInfo fcinfo, int n, const char *name)
 }
 
 void
-fc_walk_options(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk)
+fc_walk_pace(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk)
 {
 	memset(walk, 0, sizeof(*walk));
 	walk->command = command;
@@ -75,19 +75,37 @@ fc_walk_options(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *wal
 		walk->pause_ms = interval_ms(fcinfo, n + 1, "pause");
 	if (!PG_ARGISNULL(n + 2))
 		walk->deadline = GetCurrentTimestamp() + interval_ms(fcinfo, n + 2, "max_duration") * 1000;
-	walk->dry_run = fc_arg_bool(fcinfo, n + 3, "dry_run");
-	if (walk->dry_run)
-		return;
+}
+
+bool
+fc_walk_is_atomic(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic;
+}
+
+void
+fc_walk_check_call(FunctionCallInfo fcinfo, const char *command)
+{
 	PreventCommandIfReadOnly(command);
 	if (!fc_shmem_ready())
 		fc_report_not_preloaded();
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic)
+	if (fc_walk_is_atomic(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s cannot run inside a transaction block", command),
 				 errdetail("It commits after every batch."),
 				 errhint("Call it on its own, or with dry_run => true.")));
+}
+
+void
+fc_walk_options(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk)
+{
+	fc_walk_pace(fcinfo, n, command, walk);
+	walk->task = &fc_move_task;
+	walk->dry_run = fc_arg_bool(fcinfo, n + 3, "dry_run");
+	if (!walk->dry_run)
+		fc_walk_check_call(fcinfo, command);
 }
 
 void

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * fc_walk_row.c
- *		Writing a row of which a value was moved to another version.
+ *		Writing a row of which one column was changed by a walk.
  *
- * The row keeps its meaning: the text and every other column.  So it is
- * written below the executor, as logical replication writes rows: no trigger
+ * The row keeps its meaning: the text and every other column; or a column is
+ * filled or emptied that nobody uses yet or any more.  So it is written below the executor, as logical replication writes rows: no trigger
  * fires, no policy is asked and no constraint is checked again.  Generated
  * columns are computed again only where tags change, which is all of a value
  * that they can show.  The table's indexes get the new row where it could not
@@ -126,7 +126,7 @@ lock_row(FcRowWriter *writer, ItemPointer tid, bool wait)
 }
 
 static void
-store_row(FcRowWriter *writer, Datum datum)
+store_row(FcRowWriter *writer, Datum datum, bool isnull)
 {
 	TupleTableSlot *new = writer->new;
 	TM_FailureData failure;
@@ -141,6 +141,7 @@ store_row(FcRowWriter *writer, Datum datum)
 	memcpy(new->tts_values, writer->old->tts_values, natts * sizeof(Datum));
 	memcpy(new->tts_isnull, writer->old->tts_isnull, natts * sizeof(bool));
 	new->tts_values[writer->column->attnum - 1] = datum;
+	new->tts_isnull[writer->column->attnum - 1] = isnull;
 	ExecStoreVirtualTuple(new);
 	new->tts_tableOid = RelationGetRelid(writer->rel);
 	if (writer->generates)
@@ -160,7 +161,7 @@ store_row(FcRowWriter *writer, Datum datum)
 }
 
 FcRowResult
-fc_row_write(FcRowWriter *writer, ItemPointer tid, bool wait, FcMover *mover)
+fc_row_write(FcRowWriter *writer, ItemPointer tid, bool wait, FcWalk *walk, int *failed)
 {
 	MemoryContext old;
 	FcRowResult row = FC_ROW_UNCHANGED;
@@ -177,11 +178,10 @@ fc_row_write(FcRowWriter *writer, ItemPointer tid, bool wait, FcMover *mover)
 			return FC_ROW_GONE;
 	}
 	/* what was locked may be newer than what the scan saw */
-	datum = slot_getattr(writer->old, writer->column->attnum, &isnull);
 	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
-	if (!isnull && fc_walk_visit(writer->column, &datum, fc_walk_move, mover))
+	if (walk->task->change(walk, writer->column, writer->old, &datum, &isnull, failed))
 	{
-		store_row(writer, datum);
+		store_row(writer, datum, isnull);
 		row = FC_ROW_WRITTEN;
 	}
 	MemoryContextSwitchTo(old);

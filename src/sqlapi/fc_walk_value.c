@@ -241,3 +241,72 @@ fc_walk_move(Datum *value, void *arg)
 	mover->moved++;
 	return !mover->dry;
 }
+
+/* ---- the task of a walk ---- */
+
+static bool
+look_move(FcWalk *walk, const FcWalkColumn *column, TupleTableSlot *row, int *failed)
+{
+	FcMover		look = walk->mover;
+	bool		isnull;
+	Datum		datum = slot_getattr(row, column->attnum, &isnull);
+
+	if (isnull)
+		return false;
+	look.dry = true;
+	look.moved = look.failed = 0;
+	(void) fc_walk_visit(column, &datum, fc_walk_move, &look);
+	/* where there is work too, the failures are counted while it is done */
+	if (look.moved > 0)
+		return true;
+	*failed += look.failed;
+	return false;
+}
+
+static bool
+change_move(FcWalk *walk, const FcWalkColumn *column, TupleTableSlot *row,
+			Datum *datum, bool *isnull, int *failed)
+{
+	bool		replaced;
+
+	*datum = slot_getattr(row, column->attnum, isnull);
+	if (*isnull)
+		return false;
+	walk->mover.failed = 0;
+	replaced = fc_walk_visit(column, datum, fc_walk_move, &walk->mover);
+	*failed += walk->mover.failed;
+	return replaced;
+}
+
+static void
+complain_move(FcWalk *walk, const char *label, ItemPointer tid)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg(walk->mover.retag ? "a value of %s at (%u,%u) cannot be tagged anew" :
+					"a value of %s at (%u,%u) cannot be moved to another version",
+					label, ItemPointerGetBlockNumberNoCheck(tid),
+					ItemPointerGetOffsetNumberNoCheck(tid)),
+			 errdetail("Its key or version is destroyed or not in this keyring, or the value was altered."),
+			 errhint("fieldcrypt.value_info() shows what its header says.")));
+}
+
+static void
+report_move(FcWalk *walk, const char *label)
+{
+	ereport(NOTICE,
+			(walk->dry_run ?
+			 errmsg("%s: %lld of %lld rows would be written, %lld values cannot be moved",
+					label, (long long) walk->written, (long long) walk->rows,
+					(long long) walk->column_failed) :
+			 errmsg("%s: %lld rows written, %lld values cannot be moved",
+					label, (long long) walk->written, (long long) walk->column_failed),
+			 walk->stopped ?
+			 errdetail("The walk was stopped by max_duration before its end.") : 0,
+			 walk->stopped ?
+			 errhint("Call the procedure again: it goes on where it stopped.") : 0));
+}
+
+const FcTask fc_move_task = {
+	NULL, look_move, change_move, complain_move, report_move
+};
