@@ -101,9 +101,8 @@ extern void fc_admin_wipe(const FcKeyId *ids, int count);
 /* 22023 unless it is a window for set_rotation. */
 extern void fc_window_check(const char *window);
 
-/* ---- procedures that maintenance calls ---- */
+/* ---- a procedure that maintenance calls ---- */
 
 extern PGDLLEXPORT Datum fc_rotate_key(PG_FUNCTION_ARGS);
-extern PGDLLEXPORT Datum fc_rewrap_key(PG_FUNCTION_ARGS);
 
 #endif							/* FC_ADMIN_H */

@@ -20,7 +20,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
@@ -35,6 +34,7 @@
 #include "pg/fc_report.h"
 #include "pg/fc_shmem.h"
 #include "sqlapi/fc_admin.h"
+#include "sqlapi/fc_walk.h"
 
 PG_FUNCTION_INFO_V1(fc_run_maintenance);
 
@@ -199,49 +199,30 @@ rotate(DueKey *key)
 					key->name, database_name, key->version)));
 }
 
-/* As CALL rewrap_key(key, max_duration => ...) does. */
-static void
-call_rewrap(const DueKey *key, int64 seconds)
-{
-	LOCAL_FCINFO(fcinfo, 5);
-	CallContext *context = makeNode(CallContext);
-	Interval   *pause = palloc0(sizeof(Interval));
-	Interval   *duration = palloc0(sizeof(Interval));
-	int			i;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 5, InvalidOid, (Node *) context, NULL);
-	for (i = 0; i < 5; i++)
-		fcinfo->args[i].isnull = false;
-	duration->time = Max(seconds, 0) * USECS_PER_SEC;
-	fcinfo->args[0].value = CStringGetTextDatum(key->name);
-	fcinfo->args[1].value = Int32GetDatum(1000);
-	fcinfo->args[2].value = IntervalPGetDatum(pause);
-	fcinfo->args[3].value = IntervalPGetDatum(duration);
-	fcinfo->args[3].isnull = seconds < 0;
-	fcinfo->args[4].value = BoolGetDatum(false);
-	(void) fc_rewrap_key(fcinfo);
-}
-
+/*
+ * The key counts as rewrapped when a walk has found nothing to do.  One that
+ * had something may have missed what others were about to commit.
+ */
 static void
 rewrap(DueKey *key)
 {
 	int64		seconds = window_left(key->window);
-	TimestampTz end = GetCurrentTimestamp() + Max(seconds, 0) * USECS_PER_SEC;
+	bool		worked;
 
 	if (seconds == 0)
 		return;
-	call_rewrap(key, seconds);
-	if (seconds > 0 && GetCurrentTimestamp() >= end)
-	{
+	if (!fc_walk_rewrap_key(key->name,
+							seconds < 0 ? 0 : GetCurrentTimestamp() + seconds * USECS_PER_SEC,
+							&worked))
 		ereport(LOG,
 				(errmsg("fieldcrypt goes on rewrapping values of key \"%s\" of database \"%s\" in the next window",
 						key->name, database_name)));
-		return;
-	}
-	key->rewrapped = true;
-	ereport(LOG,
-			(errmsg("fieldcrypt rewrapped the values of key \"%s\" of database \"%s\" under version %d",
-					key->name, database_name, key->version)));
+	else if (worked)
+		ereport(LOG,
+				(errmsg("fieldcrypt rewrapped the values of key \"%s\" of database \"%s\" under version %d",
+						key->name, database_name, key->version)));
+	else
+		key->rewrapped = true;
 }
 
 /* Spares the next rounds the walk. */

@@ -307,6 +307,7 @@ fc_walk_column(FcWalk *walk, const FcWalkColumn *column)
 		walk->moving = course.written > walk->enough || course.locked > 0;
 	} while (!walk->stopped && !walk->dry_run && walk->moving && course.pass < max_passes);
 	walk->failed += course.failed;
+	walk->worked = walk->worked || course.total_written > 0 || walk->moving;
 	walk->column_failed = course.failed;
 	walk->rows = course.rows;
 	walk->written = course.total_written;

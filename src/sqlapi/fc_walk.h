@@ -195,6 +195,7 @@ struct FcWalk
 	int64		enough;			/* a pass that wrote no more is the last */
 	bool		stopped;		/* by the deadline */
 	int64		failed;			/* values that nothing could be done with, of all columns */
+	bool		worked;			/* some column had something to do */
 
 	/* of the last column walked */
 	int64		rows;			/* visited in the last pass */
@@ -223,6 +224,14 @@ extern void fc_walk_check_call(FunctionCallInfo fcinfo, const char *command);
 
 /* Was the procedure called where it may not commit? */
 extern bool fc_walk_is_atomic(FunctionCallInfo fcinfo);
+
+/*
+ * fc_walk_rewrap_key
+ *		What CALL rewrap_key(key) does, for a process that ends transactions as
+ *		it likes; until the deadline, 0 = none.  False if that stopped it.
+ *		*worked: was there a value to move?
+ */
+extern bool fc_walk_rewrap_key(const char *key, TimestampTz deadline, bool *worked);
 
 /* SPI for a procedure that commits. */
 extern void fc_walk_connect(const FcWalk *walk);

@@ -34,6 +34,9 @@ PG_FUNCTION_INFO_V1(fc_reencrypt_key);
 
 #define WALK_BATCH_ROWS_MAX 1000000
 
+/* As the procedures' default. */
+#define WALK_BATCH_ROWS 1000
+
 void
 fc_walk_check_owner(const FcWalkColumn *column, const char *command)
 {
@@ -165,25 +168,48 @@ walk_column(FunctionCallInfo fcinfo, const char *command, bool fresh)
 	return (Datum) 0;
 }
 
+/* Walk every column of the database that has the key. */
+static void
+walk_values(FcWalk *walk, const char *name)
+{
+	const FcKey *key;
+	FcKeyId    *ids;
+
+	fc_walk_connect(walk);
+	key = fc_admin_key(name);
+	if (key->destroyed)
+		fc_report_key_state(name, 0, "destroyed", "Its values cannot be opened any more; key_usage() counts them.");
+	walk->mover.nonly = fc_keyring_ids(name, &ids);
+	walk->mover.only = ids;
+	fc_walk_all(walk, fc_walk_all_columns(fc_key_id_prefix(&ids[0])));
+	SPI_finish();
+}
+
 static Datum
 walk_key(FunctionCallInfo fcinfo, const char *command, bool fresh)
 {
 	char	   *name = fc_arg_text(fcinfo, 0, "key");
-	const FcKey *key;
-	FcKeyId    *ids;
 	FcWalk		walk;
 
 	fc_walk_options(fcinfo, 1, command, &walk);
 	walk.mover.fresh = fresh;
-	fc_walk_connect(&walk);
-	key = fc_admin_key(name);
-	if (key->destroyed)
-		fc_report_key_state(name, 0, "destroyed", "Its values cannot be opened any more; key_usage() counts them.");
-	walk.mover.nonly = fc_keyring_ids(name, &ids);
-	walk.mover.only = ids;
-	fc_walk_all(&walk, fc_walk_all_columns(fc_key_id_prefix(&ids[0])));
-	SPI_finish();
+	walk_values(&walk, name);
 	return (Datum) 0;
+}
+
+bool
+fc_walk_rewrap_key(const char *key, TimestampTz deadline, bool *worked)
+{
+	FcWalk		walk;
+
+	memset(&walk, 0, sizeof(walk));
+	walk.command = "rewrap_key";
+	walk.task = &fc_move_task;
+	walk.batch_rows = WALK_BATCH_ROWS;
+	walk.deadline = deadline;
+	walk_values(&walk, key);
+	*worked = walk.worked;
+	return !walk.stopped;
 }
 
 Datum
