@@ -57,7 +57,8 @@ sub stop_clients
 {
 	my ($clients) = @_;
 
-	$clients->signal('INT');
+	# not INT, which is ignored by what a shell started in the background
+	$clients->signal('TERM');
 	eval { $clients->finish };
 	return;
 }
