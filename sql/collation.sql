@@ -45,6 +45,18 @@ SELECT array_agg(id ORDER BY a COLLATE "en-x-icu", id) = array_agg(id ORDER BY p
        array_agg(id ORDER BY n, id) = array_agg(id ORDER BY p COLLATE nocase, id) AS nocase,
        array_agg(id ORDER BY a COLLATE "en-x-icu", id) AS ids
   FROM t;
+-- the same with runs that are merged; texts that are equal come in any order
+INSERT INTO t SELECT i, v, v, v, v
+  FROM (SELECT i, CASE WHEN i % 40 = 0 THEN NULL ELSE (ARRAY['Ada', 'ada', 'Bob', 'ça', 'ÇA', 'zoë'])[i % 6 + 1] || i % 500 END AS v
+          FROM generate_series(1001, 3500) i) s;
+SET work_mem = '64kB';
+SELECT (SELECT array_agg(v::text) FROM (SELECT a AS v FROM t ORDER BY a COLLATE "en-x-icu" OFFSET 0) s) =
+       (SELECT array_agg(v) FROM (SELECT p AS v FROM t ORDER BY p COLLATE "en-x-icu" OFFSET 0) s) AS icu,
+       (SELECT array_agg(lower(v::text)) FROM (SELECT n AS v FROM t ORDER BY n OFFSET 0) s) =
+       (SELECT array_agg(lower(v)) FROM (SELECT p AS v FROM t ORDER BY p COLLATE nocase OFFSET 0) s) AS nocase,
+       (SELECT count(DISTINCT n) FROM t) = (SELECT count(DISTINCT p COLLATE nocase) FROM t) AS groups;
+RESET work_mem;
+DELETE FROM t WHERE id > 1000;
 SELECT (min(a COLLATE "en-x-icu"))::text, (max(a COLLATE "en-x-icu"))::text, (max(a COLLATE "C"))::text FROM t WHERE p <> '';
 
 -- functions of text have the collation of their argument

@@ -37,6 +37,66 @@ SELECT id, a::text FROM t ORDER BY a, id LIMIT 3;
 SELECT id, a::text FROM t ORDER BY a COLLATE "C" DESC NULLS LAST, id DESC LIMIT 3;
 RESET work_mem;
 
+-- runs that are merged twice: duplicates, the same bytes again and again, NULLs,
+-- short texts and long ones (some of them in TOAST), in both suites
+RESET ROLE;
+\o /dev/null
+SELECT fieldcrypt.create_key('regress_sorting', suite => 2);
+SELECT fieldcrypt.grant_key('regress_sorting', 'regress_fc_app', 'decrypt');
+SELECT fieldcrypt.grant_key('regress_sorting', current_user::text, 'decrypt');
+\o
+CREATE TABLE runs (id int, g int, p text, a encrypted_text('pii'), b encrypted_text('regress_sorting'));
+GRANT ALL ON runs TO regress_fc_app;
+-- the texts in the order of a query over one of the columns
+CREATE FUNCTION in_order(query text, col text) RETURNS text[] LANGUAGE plpgsql AS
+$$ DECLARE texts text[]; BEGIN
+    EXECUTE 'SELECT array_agg(v::text) FROM (' || replace(query, '$', col) || ') s' INTO texts;
+    RETURN texts;
+END $$;
+CREATE FUNCTION as_text(query text) RETURNS TABLE (rows int, suite_1 bool, suite_2 bool) LANGUAGE sql AS
+$$ SELECT cardinality(p), in_order(query, 'a') = p, in_order(query, 'b') = p FROM in_order(query, 'p') p $$;
+SET ROLE regress_fc_app;
+INSERT INTO runs SELECT i, i / 2400, v, v, v
+  FROM (SELECT i, CASE WHEN i % 50 = 0 THEN NULL
+                       WHEN i % 211 = 0 THEN repeat(md5((i % 20)::text), 10 + i % 700)
+                       WHEN i % 7 = 0 THEN (i % 3)::text
+                       ELSE md5(i::text) END AS v
+          FROM generate_series(1, 3600) i) s;
+INSERT INTO runs SELECT x.id * 10000 + i, 2, x.p, x.a, x.b FROM runs x, generate_series(1, 40) i WHERE x.id <= 7;
+RESET ROLE;
+ANALYZE runs;
+SET ROLE regress_fc_app;
+SET work_mem = '64kB';
+SELECT * FROM as_text('SELECT $ AS v FROM runs ORDER BY $ OFFSET 0');
+SELECT * FROM as_text('SELECT $ AS v FROM runs ORDER BY $ COLLATE "C" DESC NULLS LAST OFFSET 0');
+SELECT * FROM as_text('SELECT $ AS v, id FROM runs ORDER BY $, id OFFSET 0');
+SELECT * FROM as_text('SELECT $ AS v, id FROM runs ORDER BY id % 3, $ OFFSET 0');
+SELECT * FROM as_text('SELECT $ AS v FROM runs ORDER BY $ LIMIT 50');
+SELECT * FROM as_text('SELECT $ AS v FROM runs ORDER BY $ DESC LIMIT 700');
+SELECT * FROM as_text('SELECT unnest(array_agg($ ORDER BY $)) AS v FROM runs');
+SELECT * FROM as_text('SELECT unnest(array_agg(DISTINCT $)) AS v FROM runs');
+SELECT * FROM as_text('SELECT max($) OVER (ORDER BY $ ROWS 1 PRECEDING) AS v FROM runs ORDER BY $');
+-- a part of the rows at a time: the first is merged, the others need not be
+CREATE TEMP TABLE parts AS SELECT * FROM runs WHERE g = 0 OR id % 40 < 10 ORDER BY g;
+CREATE INDEX ON parts (g);
+ANALYZE parts;
+SET enable_sort = off;
+SELECT * FROM as_text('SELECT $ AS v FROM parts ORDER BY g, $ OFFSET 0');
+SELECT * FROM as_text('SELECT $ AS v FROM parts ORDER BY g, $ LIMIT 2800');
+RESET enable_sort;
+DROP TABLE parts;
+-- a key that is taken away while runs are merged
+BEGIN;
+DECLARE c NO SCROLL CURSOR FOR SELECT a FROM runs ORDER BY a;
+MOVE 2000 FROM c;
+RESET ROLE;
+SELECT fieldcrypt.revoke_key('pii', 'regress_fc_app', 'decrypt') IS NULL AS revoked \gset
+SET ROLE regress_fc_app;
+MOVE 100 FROM c;
+ROLLBACK;
+SELECT * FROM as_text('SELECT $ AS v FROM runs ORDER BY $ OFFSET 0');
+RESET work_mem;
+
 -- GROUP BY, DISTINCT, UNION, window functions; by hash and by sort
 SELECT count(*), sum(n) FROM (SELECT a, count(*) AS n FROM t GROUP BY a) s;
 SELECT count(DISTINCT a) FROM t;

@@ -8,6 +8,10 @@
  * may be dropped whenever another comes, except the one last returned: it is
  * the other side of the comparison.
  *
+ * A caller that reads value after value into the same few places, as the merge
+ * of a sort does, tells where a value is.  What stood there before is not
+ * coming back and goes at once, so that little memory is used, again and again.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -23,13 +27,26 @@
 
 #define WAYS 2
 #define FIRST_SLOTS 16
-/* Slots grow with the entries, up to one per this many bytes of the limit. */
+/*
+ * Slots grow with the entries, up to one per this many bytes of the limit.
+ * While there are few entries they have many slots, lest two that are both
+ * needed again and again, and a third one, meet in a set.
+ */
 #define BYTES_PER_SLOT 128
+#define SLOTS_PER_ENTRY 16
+
+/*
+ * Places that are remembered.  The merge of a sort keeps its tuples in slots
+ * of 1 kB side by side, one per run, so they do not share one of these.
+ */
+#define PLACES 64				/* a power of two */
+#define PLACE_OF(at) (((uintptr_t) (at) >> 10) & (PLACES - 1))
 
 typedef struct FcOpened
 {
 	text	   *plain;
 	Size		charged;		/* bytes counted against the limit */
+	const void *at;				/* where it was seen last, or NULL */
 	Size		len;			/* of the value */
 	uint8		value[FLEXIBLE_ARRAY_MEMBER];
 } FcOpened;
@@ -45,6 +62,7 @@ struct FcOpenedCache
 	uint32		hand;			/* where eviction goes on */
 	FcOpened  **slots;
 	FcOpened   *last;			/* returned last */
+	FcOpened  **places;			/* the entries of which at is set; or NULL */
 	Oid			user;			/* for whom and in which statement the */
 	TimestampTz statement;		/* entries were opened */
 };
@@ -55,7 +73,10 @@ static void cache_wipe(void *arg);
 static void cache_clear(FcOpenedCache *cache);
 static void cache_grow(FcOpenedCache *cache);
 static void drop_entry(FcOpenedCache *cache, FcOpened **slot);
+static void drop_replaced(FcOpenedCache *cache, FcOpened *entry);
 static FcOpened **find_set(const FcOpenedCache *cache, const uint8 *bytes, Size len);
+static bool is_value(const FcOpened *entry, const uint8 *bytes, Size len);
+static void check_owner(FcOpenedCache *cache);
 static text *insert_entry(FcOpenedCache *cache, const struct varlena *value);
 
 FcOpenedCache *
@@ -90,27 +111,68 @@ fc_opened_text(FcOpenedCache *cache, const struct varlena *value)
 {
 	const uint8 *bytes = (const uint8 *) VARDATA_ANY(value);
 	Size		len = VARSIZE_ANY_EXHDR(value);
-	TimestampTz statement = GetCurrentStatementStartTimestamp();
 	FcOpened  **set;
 
-	/* a cursor may be fetched by another user, or after a revoke */
-	if (cache->user != GetUserId() || cache->statement != statement)
-	{
-		cache_clear(cache);
-		cache->user = GetUserId();
-		cache->statement = statement;
-	}
-
+	check_owner(cache);
 	set = find_set(cache, bytes, len);
 	for (int i = 0; i < WAYS; i++)
 	{
-		if (set[i] != NULL && set[i]->len == len && memcmp(set[i]->value, bytes, len) == 0)
+		if (is_value(set[i], bytes, len))
 		{
 			cache->last = set[i];
 			return set[i]->plain;
 		}
 	}
 	return insert_entry(cache, value);
+}
+
+text *
+fc_opened_text_at(FcOpenedCache *cache, const struct varlena *value, const void *at)
+{
+	FcOpened  **place;
+	text	   *plain;
+
+	check_owner(cache);
+	if (cache->places == NULL)
+		cache->places = MemoryContextAllocZero(cache->context, PLACES * sizeof(FcOpened *));
+	place = &cache->places[PLACE_OF(at)];
+	if (is_value(*place, (const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)))
+	{
+		cache->last = *place;
+		return cache->last->plain;
+	}
+
+	if (*place != NULL && (*place)->at == at)
+		drop_replaced(cache, *place);
+	plain = fc_opened_text(cache, value);
+
+	/* an entry has one place, and a place one entry */
+	if (*place != NULL)
+		(*place)->at = NULL;
+	if (cache->last->at != NULL)
+		cache->places[PLACE_OF(cache->last->at)] = NULL;
+	cache->last->at = at;
+	*place = cache->last;
+	return plain;
+}
+
+/* A cursor may be fetched by another user, or after a revoke. */
+static void
+check_owner(FcOpenedCache *cache)
+{
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (cache->user == GetUserId() && cache->statement == statement)
+		return;
+	cache_clear(cache);
+	cache->user = GetUserId();
+	cache->statement = statement;
+}
+
+static bool
+is_value(const FcOpened *entry, const uint8 *bytes, Size len)
+{
+	return entry != NULL && entry->len == len && memcmp(entry->value, bytes, len) == 0;
 }
 
 /* The context is going, the memory still there: leave no plaintext in it. */
@@ -146,9 +208,20 @@ drop_entry(FcOpenedCache *cache, FcOpened **slot)
 	*slot = NULL;
 	cache->used -= entry->charged;
 	cache->nentries--;
+	if (entry->at != NULL)
+		cache->places[PLACE_OF(entry->at)] = NULL;
 	fc_wipe(entry->plain, VARSIZE(entry->plain));
 	pfree(entry->plain);
 	pfree(entry);
+}
+
+/* Another value stands where this one was. */
+static void
+drop_replaced(FcOpenedCache *cache, FcOpened *entry)
+{
+	FcOpened  **set = find_set(cache, entry->value, entry->len);
+
+	drop_entry(cache, set[0] == entry ? &set[0] : &set[1]);
 }
 
 /* The first slot of the set where a value would be. */
@@ -200,13 +273,14 @@ insert_entry(FcOpenedCache *cache, const struct varlena *value)
 
 	MemoryContextSwitchTo(caller);
 	entry->plain = plain;
+	entry->at = NULL;
 	entry->len = len;
 	memcpy(entry->value, VARDATA_ANY(value), len);
 	entry->charged = GetMemoryChunkSpace(entry) + GetMemoryChunkSpace(plain);
 
 	for (uint32 i = 0; i < cache->nslots && cache->used + entry->charged > cache->limit; i++)
 		drop_entry(cache, &cache->slots[cache->hand++ & (cache->nslots - 1)]);
-	if (cache->nentries >= cache->nslots / 2 &&
+	if (cache->nentries >= cache->nslots / SLOTS_PER_ENTRY &&
 		cache->nslots < cache->limit / BYTES_PER_SLOT)
 		cache_grow(cache);
 

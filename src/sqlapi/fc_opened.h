@@ -4,8 +4,8 @@
  *		Values that were opened a moment ago; private to the operators.
  *
  * A sort compares a value some twenty times and a grouping twice; opening it
- * each time would cost more than everything else.  The cache is found by the
- * bytes of the value, all of them compared, never by its address.  What it
+ * each time would cost more than everything else.  A value is found by its
+ * bytes, all of them compared; its address is a hint at most.  What the cache
  * holds counts for one user and one statement, is wiped when it is dropped,
  * and goes with the memory context it was made in.
  *
@@ -35,6 +35,14 @@ extern FcOpenedCache *fc_opened_of_call(FunctionCallInfo fcinfo);
  *		call and the one before it returned stays until the next call.
  */
 extern text *fc_opened_text(FcOpenedCache *cache, const struct varlena *value);
+
+/*
+ * fc_opened_text_at
+ *		The same for a value at the given address (of the datum, before it was
+ *		detoasted), by a caller for whom a value is done with as soon as
+ *		another one stands at its address.
+ */
+extern text *fc_opened_text_at(FcOpenedCache *cache, const struct varlena *value, const void *at);
 
 /* ---- fc_compare.c ---- */
 
