@@ -63,7 +63,8 @@ typedef enum FcKmsOp
 	FC_KMS_WRAP,				/* secret -> blob */
 	FC_KMS_UNWRAP,				/* blob -> secret */
 	FC_KMS_CHECK,				/* reach the KMS and the key, change nothing */
-	FC_KMS_UPKEEP				/* renew the session; asked for by upkeep_due */
+	FC_KMS_UPKEEP,				/* renew the session; asked for by upkeep_due */
+	FC_KMS_DELETE				/* have the KMS key deleted, now or when the KMS does so */
 } FcKmsOp;
 
 typedef enum FcKmsStep
@@ -94,6 +95,7 @@ typedef enum FcKmsReach
 	FC_KMS_SECURED				/* TLS is established; over plain http: connected */
 } FcKmsReach;
 
+#define FC_KMS_OUTCOME_MAX	64
 #define FC_KMS_PEER_MAX		64
 #define FC_KMS_TLS_MAX		16
 
@@ -146,6 +148,7 @@ typedef struct FcKmsCall
 	FcSecret	secret;			/* in for WRAP, out for UNWRAP; caller wipes */
 	uint8_t		blob[FC_KMS_BLOB_MAX];	/* out for WRAP, in for UNWRAP */
 	size_t		blob_len;
+	char		outcome[FC_KMS_OUTCOME_MAX];	/* out for DELETE: the key "is ...": "deleted" */
 
 	FcKmsHttp	http;
 	bool		logging_in;		/* what it is at, or was at when it ended */
@@ -166,7 +169,12 @@ typedef struct FcKmsProvider
 {
 	const char *type;			/* "local" */
 
-	/* Names of the options it knows beyond the common ones, NULL-terminated. */
+	/*
+	 * Names of the options it knows beyond the common ones, NULL-terminated.
+	 * One that can delete keys lists delete_keys, and leaves it to the worker,
+	 * which asks for FC_KMS_DELETE of these keys only; of others the call ends
+	 * with FC_ERR_KMS_CONFIG.  A key that is gone already is a success.
+	 */
 	const char *const *options;
 
 	/*

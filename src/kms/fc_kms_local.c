@@ -164,6 +164,10 @@ local_begin(FcKmsInstance *instance, FcKmsCall *call)
 			case FC_KMS_CHECK:
 			case FC_KMS_UPKEEP:
 				break;
+			case FC_KMS_DELETE:
+				status = fc_kms_fail(&call->error, FC_ERR_KMS_CONFIG, 0,
+									 "a provider of type \"local\" cannot delete keys");
+				break;
 		}
 		if (status == FC_OK)
 			(void) fc_kms_fail(&call->error, FC_OK, 0, "%s", "");

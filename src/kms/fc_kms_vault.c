@@ -79,6 +79,7 @@ static FcKmsStep vault_upkeep(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_renew_answer(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_ask(FcKmsInstance *self, FcKmsCall *call);
 static FcKmsStep vault_ask_answer(FcKmsInstance *self, FcKmsCall *call);
+static FcKmsStep vault_delete_answer(FcKmsInstance *self, FcKmsCall *call, FcStatus status);
 static bool session_usable(const FcVaultSession *session);
 static void session_take(FcVaultSession *session, const FcVaultLease *lease);
 static void session_postpone(FcVaultSession *session);
@@ -617,8 +618,12 @@ vault_ask_answer(FcKmsInstance *self, FcKmsCall *call)
 										   FC_VAULT_ASK, call, &call->error);
 
 	if (status == FC_OK)
-	{
 		self->address = st->address;
+	if (call->op == FC_KMS_DELETE && call->http.transport == FC_OK &&
+		(status == FC_OK || call->http.status == 400))
+		return vault_delete_answer(self, call, status);
+	if (status == FC_OK)
+	{
 		(void) fc_vault_parse_answer(call);
 		return FC_KMS_DONE;
 	}
@@ -651,6 +656,31 @@ vault_ask_answer(FcKmsInstance *self, FcKmsCall *call)
 		return vault_login(self, call);
 	}
 	return FC_KMS_DONE;
+}
+
+/*
+ * A key that may be deleted is, by the first request, for which a role needs
+ * no more than `delete`.  Otherwise it is refused with 400, and whether for
+ * that reason shows when it is tried again.
+ */
+static FcKmsStep
+vault_delete_answer(FcKmsInstance *self, FcKmsCall *call, FcStatus status)
+{
+	FcVaultCall *st = call->state;
+	bool		gone = status == FC_ERR_KMS_KEY;
+
+	if (status == FC_OK && st->deletion == FC_VAULT_ALLOW)
+		st->deletion = FC_VAULT_DELETE_ALLOWED;
+	else if (status == FC_ERR_KMS_CONFIG && st->deletion == FC_VAULT_DELETE)
+		st->deletion = FC_VAULT_ALLOW;
+	else
+	{
+		if (status != FC_OK && !gone)
+			return FC_KMS_DONE;
+		snprintf(call->outcome, sizeof(call->outcome), "%s", gone ? "deleted already" : "deleted");
+		return vault_done(call);
+	}
+	return vault_ask(self, call);
 }
 
 /*

@@ -109,13 +109,22 @@ typedef enum FcVaultPhase
 	FC_VAULT_WAIT,				/* for another call's login */
 	FC_VAULT_LOGIN,
 	FC_VAULT_RENEW,
-	FC_VAULT_ASK				/* encrypt, decrypt, read the key */
+	FC_VAULT_ASK				/* encrypt, decrypt, read the key, delete it */
 } FcVaultPhase;
+
+/* The requests of FC_KMS_DELETE, one after the other. */
+typedef enum FcVaultDeletion
+{
+	FC_VAULT_DELETE,			/* enough if deletion is allowed of the key */
+	FC_VAULT_ALLOW,				/* allow it */
+	FC_VAULT_DELETE_ALLOWED
+} FcVaultDeletion;
 
 /* State of a call; wiped as a whole. */
 typedef struct FcVaultCall
 {
 	FcVaultPhase phase;
+	FcVaultDeletion deletion;
 	int			address;
 	unsigned	tried;			/* addresses of this exchange, by bit */
 	uint64_t	generation;		/* of the token sent */

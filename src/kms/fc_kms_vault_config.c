@@ -22,7 +22,7 @@
 
 const char *const fc_vault_options[] = {
 	"address", "auth", "auth_mount", "ca_file", "client_cert_file",
-	"client_key_file", "jwt_file", "mount", "namespace", "role",
+	"client_key_file", "delete_keys", "jwt_file", "mount", "namespace", "role",
 	"role_id_file", "secret_id_file", "tls_min", "token_file", NULL
 };
 

@@ -53,11 +53,18 @@ static const FcErrorText fc_ask_errors[] = {
 	{"illegal base64", FC_ERR_KMS_DATA}
 };
 
+/* To FC_KMS_DELETE: the key is not there, which is what was wanted. */
+static const FcErrorText fc_delete_errors[] = {
+	{"could not delete key; not found", FC_ERR_KMS_KEY},
+	{"no existing key named", FC_ERR_KMS_KEY}
+};
+
 static bool append(char *out, size_t room, size_t *used, const char *text, bool quoted);
 static void wire_request(const FcVaultConfig *config, FcVaultCall *st, FcKmsHttp *http,
 						 const char *method, const char *token);
 static FcStatus login_body(const FcVaultConfig *config, FcVaultCall *st, FcKmsError *error);
 static FcStatus ask_body(FcVaultCall *st, FcKmsCall *call);
+static const char *ask_method(const FcVaultCall *st, const FcKmsCall *call);
 static bool wire_errors(const FcKmsHttp *http, char *text, size_t room);
 static bool wire_echoes(const char *text, const FcVaultCall *st);
 static FcStatus class_of_login(int status, const char *errors);
@@ -225,18 +232,29 @@ fc_vault_build_ask(const FcVaultConfig *config, FcVaultCall *st, FcKmsCall *call
 {
 	const char *verb = call->op == FC_KMS_WRAP ? "encrypt" :
 					   call->op == FC_KMS_UNWRAP ? "decrypt" : "keys";
-	FcStatus	status;
+	bool		allow = call->op == FC_KMS_DELETE && st->deletion == FC_VAULT_ALLOW;
+	FcStatus	status = FC_OK;
 
 	fc_wipe(st->body, sizeof(st->body));
-	status = call->op == FC_KMS_CHECK ? FC_OK : ask_body(st, call);
+	if (allow)
+		snprintf(st->body, sizeof(st->body), "{\"deletion_allowed\":true}");
+	else if (call->op == FC_KMS_WRAP || call->op == FC_KMS_UNWRAP)
+		status = ask_body(st, call);
 	if (status != FC_OK)
 		return status;
-	snprintf(st->url, sizeof(st->url), "%s/v1/%s/%s/%s", config->address[st->address].url,
-			 config->mount, verb, call->kms_key);
-	wire_request(config, st, &call->http, call->op == FC_KMS_CHECK ? "GET" : "POST",
-				 session->token);
+	snprintf(st->url, sizeof(st->url), "%s/v1/%s/%s/%s%s", config->address[st->address].url,
+			 config->mount, verb, call->kms_key, allow ? "/config" : "");
+	wire_request(config, st, &call->http, ask_method(st, call), session->token);
 	st->generation = session->generation;
 	return FC_OK;
+}
+
+static const char *
+ask_method(const FcVaultCall *st, const FcKmsCall *call)
+{
+	if (call->op == FC_KMS_CHECK)
+		return "GET";
+	return call->op == FC_KMS_DELETE && st->deletion != FC_VAULT_ALLOW ? "DELETE" : "POST";
 }
 
 /* The secret or the blob, and the context that it is bound to. */
@@ -392,15 +410,19 @@ class_of_login(int status, const char *errors)
 static FcStatus
 class_of_ask(FcKmsOp op, int status, const char *errors)
 {
+	bool		deletes = op == FC_KMS_DELETE;
+	const FcErrorText *known = deletes ? fc_delete_errors : fc_ask_errors;
+	size_t		count = deletes ? sizeof(fc_delete_errors) / sizeof(fc_delete_errors[0]) :
+							  sizeof(fc_ask_errors) / sizeof(fc_ask_errors[0]);
 	size_t		i;
 
 	if (status == 403)
 		return FC_ERR_KMS_AUTH;
 	if (status == 404 && op == FC_KMS_CHECK && errors[0] == '\0')
 		return FC_ERR_KMS_KEY;	/* keys/x without a body: no such key */
-	for (i = 0; status == 400 && i < sizeof(fc_ask_errors) / sizeof(fc_ask_errors[0]); i++)
-		if (strstr(errors, fc_ask_errors[i].text) != NULL)
-			return fc_ask_errors[i].status;
+	for (i = 0; status == 400 && i < count; i++)
+		if (strstr(errors, known[i].text) != NULL)
+			return known[i].status;
 	return class_of_status(status);
 }
 

@@ -198,6 +198,15 @@ extern void fc_keycache_abandon(const char *provider);
  */
 extern void fc_keycache_hurry(const char *provider);
 
+/*
+ * fc_keycache_other_database
+ *		A database, other than this one, with a key here that the KMS key
+ *		wraps; it may have been dropped.  Looks from slot *next on, which it
+ *		moves; InvalidOid past the end.
+ */
+extern Oid	fc_keycache_other_database(const char *provider, const char *kms_key,
+									   Oid database, int *next);
+
 /* One row of the view fieldcrypt.cache; no secrets. */
 typedef struct FcSlotInfo
 {

@@ -100,3 +100,22 @@ fc_keycache_count(const FcKeyRef *ref, uint64 values)
 		pg_atomic_read_u64(&fc_slots[ref->slot].seq) == ref->seq)
 		pg_atomic_fetch_add_u64(&fc_slots[ref->slot].sealed, (int64) values);
 }
+
+Oid
+fc_keycache_other_database(const char *provider, const char *kms_key, Oid database, int *next)
+{
+	Oid			other = InvalidOid;
+
+	LWLockAcquire(fc_lock(FC_LOCK_CACHE), LW_SHARED);
+	while (*next < fc_cache->nslots && !OidIsValid(other))
+	{
+		const FcSlot *slot = &fc_slots[(*next)++];
+
+		if (slot->state != FC_SLOT_FREE && slot->source.id.database != database &&
+			strcmp(slot->source.provider, provider) == 0 &&
+			strcmp(slot->source.kms_key, kms_key) == 0)
+			other = slot->source.id.database;
+	}
+	LWLockRelease(fc_lock(FC_LOCK_CACHE));
+	return other;
+}

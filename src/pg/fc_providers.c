@@ -57,6 +57,7 @@ static FcProviderRow *fc_row(const char *name);
 static int	fc_compare_micros(const void *a, const void *b);
 static void fc_quantiles(uint32 *micros, int n, FcProviderInfo *info);
 static bool fc_table_loaded(void);
+static bool fc_section_has(const FcProviderSection *section, const char *option);
 static bool fc_row_set_state(FcProviderRow *row, FcProviderState state,
 							 const char *message);
 static void fc_row_time(FcProviderRow *row, TimestampTz begun);
@@ -227,6 +228,17 @@ fc_providers_require(const char *name, int timeout_ms, char message[FC_KMS_MESSA
  * The launcher
  */
 
+static bool
+fc_section_has(const FcProviderSection *section, const char *option)
+{
+	int			i;
+
+	for (i = 0; i < section->noptions; i++)
+		if (strcmp(section->options[i].name, option) == 0)
+			return true;
+	return false;
+}
+
 void
 fc_providers_sync(const FcProviderFile *file)
 {
@@ -252,6 +264,7 @@ fc_providers_sync(const FcProviderFile *file)
 				row->info.state = FC_PROVIDER_STARTING;
 				row->info.state_since = now;
 			}
+			row->info.deletes = fc_section_has(section, "delete_keys");
 		}
 		memcpy(fc_table->rows, fresh->rows, sizeof(fresh->rows));
 		fc_table->nrows = file->nsections;

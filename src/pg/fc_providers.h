@@ -36,6 +36,7 @@ typedef struct FcProviderInfo
 	char		name[FC_KMS_NAME_MAX];
 	char		type[16];
 	char		default_key[FC_KMS_KEY_MAX];
+	bool		deletes;		/* the file has its option delete_keys */
 	FcProviderState state;
 	int			pid;			/* 0 = no worker */
 	TimestampTz state_since;

@@ -3,7 +3,7 @@
  * fc_requests.h
  *		Requests from backends to workers that are not cache misses: make a
  *		new wrapped key, wrap one anew or for another provider, check a
- *		provider.
+ *		provider, delete a KMS key.
  *
  * A request is a slot in shared memory with a condition variable.  The root
  * secret of a key never leaves the worker, except for another worker
@@ -30,6 +30,7 @@ typedef enum FcRequestKind
 {
 	FC_REQUEST_CREATE,			/* new root secret, wrapped, unwrapped again, compared */
 	FC_REQUEST_CHECK,			/* resolve, authenticate, wrap, unwrap, compare */
+	FC_REQUEST_DELETE,			/* the KMS key, if option delete_keys lists it */
 
 	/* of a root secret that is wrapped already, in request.old */
 	FC_REQUEST_VERIFY,			/* unwrap, check value */
@@ -62,17 +63,19 @@ typedef struct FcRequest
 	FcRequestKind kind;
 	Oid			database;
 	char		dbname[NAMEDATALEN];	/* for the option `databases` */
-	FcKeyContext context;		/* for all but CHECK */
+	FcKeyContext context;		/* for all but CHECK and DELETE */
 	char		provider[FC_KMS_NAME_MAX];
 	char		kms_key[FC_KMS_KEY_MAX];	/* to wrap with; "" = the provider's default */
 	FcWrapped	old;			/* for VERIFY, REWRAP, HAND_OUT */
 	FcTransferRef transfer;		/* for HAND_OUT, TAKE_OVER */
+	char		used_by[NAMEDATALEN];	/* for DELETE: another database, or "" */
 } FcRequest;
 
 typedef struct FcAnswer
 {
 	FcStatus	status;			/* FC_OK or FC_ERR_KMS_* */
-	char		message[FC_KMS_MESSAGE_MAX];
+	char		message[FC_KMS_MESSAGE_MAX];	/* of DELETE that succeeded: the key "is ..." */
+	bool		left;			/* DELETE: not listed, so nothing was done */
 	char		kms_key[FC_KMS_KEY_MAX];
 	uint8		kcv[FC_KCV_BYTES];
 	int			blob_len;

@@ -14,7 +14,7 @@
 #include "storage/lwlock.h"
 
 /* Bumped when the layout of anything in shared memory changes. */
-#define FC_SHMEM_LAYOUT 4
+#define FC_SHMEM_LAYOUT 5
 
 typedef enum FcLock
 {

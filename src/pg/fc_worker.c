@@ -5,12 +5,12 @@
  *		key management service, and the only file of pg/ that sees kms/.
  *
  * A worker has no database.  It reads its own section of the provider file,
- * makes an instance of the provider's type, and serves two queues: requests
- * of backends (a new wrapped key, a check) and jobs of the key cache (unwrap,
- * refresh).  Either becomes a task, and a task is one or several calls of the
- * provider, one after the other.  A call that wants the network is handed to
- * the transport and the worker goes on; so many tasks can be under way, and a
- * slow service delays only what waits for it.
+ * makes an instance of the provider's type, and serves two queues: requests of
+ * backends (a new wrapped key, a check, the end of a KMS key) and jobs of the
+ * key cache (unwrap, refresh).  Either becomes a task, and a task is one or
+ * several calls of the provider, one after the other.  A call that wants the
+ * network is handed to the transport and the worker goes on; so many tasks can
+ * be under way, and a slow service delays only what waits for it.
  *
  * Secrets: a root secret lives in a task and in its call, both wiped when the
  * task ends and when the process exits, whatever the reason; a master key
@@ -58,6 +58,7 @@ typedef enum FcTaskKind
 	FC_TASK_CREATE,				/* FC_REQUEST_CREATE, and others once root is here */
 	FC_TASK_CHECK,				/* FC_REQUEST_CHECK */
 	FC_TASK_OPEN,				/* FC_REQUEST_VERIFY, REWRAP, HAND_OUT: unwrap what there is */
+	FC_TASK_DELETE,				/* FC_REQUEST_DELETE */
 	FC_TASK_UPKEEP				/* of the provider's session */
 } FcTaskKind;
 
@@ -96,6 +97,7 @@ static FcTask *task_slot(void);
 static void task_start_job(FcTask *task);
 static void task_start_request(FcTask *task);
 static void task_start_move(FcTask *task);
+static void task_start_delete(FcTask *task);
 static long task_start_upkeep(long nap);
 static void task_call(FcTask *task, FcKmsOp op);
 static void task_resume(FcTask *task);
@@ -103,6 +105,7 @@ static void task_advance(FcTask *task, FcKmsStep step);
 static void task_unwrapped(FcTask *task);
 static bool task_made(FcTask *task, FcKmsOp *next);
 static bool task_opened(FcTask *task, FcKmsOp *next);
+static void task_deleted(FcTask *task);
 static void task_answer(FcTask *task, FcStatus status, const char *message);
 static void task_end(FcTask *task);
 
@@ -297,6 +300,11 @@ task_start_request(FcTask *task)
 		strlcpy(task->kms_key, fc_setup->key, sizeof(task->kms_key));
 	strlcpy(task->answer.kms_key, task->kms_key, sizeof(task->answer.kms_key));
 
+	if (request->kind == FC_REQUEST_DELETE)
+	{
+		task_start_delete(task);
+		return;
+	}
 	if (!create && request->kind != FC_REQUEST_CHECK)
 	{
 		task_start_move(task);
@@ -377,6 +385,40 @@ task_start_move(FcTask *task)
 		task->answer.blob_len = old->blob_len;
 	}
 	task_call(task, take ? FC_KMS_WRAP : FC_KMS_UNWRAP);
+}
+
+/*
+ * A KMS key that is not listed is none of ours: not even an error.  One that is
+ * listed, and that another database is seen to use, is listed by mistake.
+ */
+static void
+task_start_delete(FcTask *task)
+{
+	const FcRequest *request = &task->request;
+	char		message[FC_KMS_MESSAGE_MAX];
+	FcStatus	status;
+
+	task->answer.left = fc_setup != NULL && !fc_setup_deletes(fc_setup, task->kms_key);
+	if (task->answer.left)
+	{
+		task_answer(task, FC_OK, "");
+		return;
+	}
+	status = fc_setup_permitted(fc_setup, request->dbname, task->kms_key, message);
+	if (status == FC_OK && request->used_by[0] != '\0')
+	{
+		status = FC_ERR_KMS_CONFIG;
+		snprintf(message, sizeof(message),
+				 "option \"delete_keys\" lists it, but database \"%s\" uses it too", request->used_by);
+	}
+	if (status != FC_OK)
+	{
+		task_answer(task, status, message);
+		return;
+	}
+	task->kind = FC_TASK_DELETE;
+	task->setup = fc_setup_use(fc_setup);
+	task_call(task, FC_KMS_DELETE);
 }
 
 /* If the session wants it now; otherwise the nap lasts no longer than until then. */
@@ -486,7 +528,8 @@ task_advance(FcTask *task, FcKmsStep step)
 		(void) fc_kms_fail(&task->call.error, FC_ERR_KMS_DATA, 0,
 						   "the KMS returned a wrapped key of impossible length");
 	fc_setup_locate(task->setup, &task->call.error);
-	if (task->kind != FC_TASK_UPKEEP &&
+	/* a role that may not delete keys can still wrap and unwrap with them */
+	if (task->kind != FC_TASK_UPKEEP && task->kind != FC_TASK_DELETE &&
 		fc_providers_note(fc_name, task->call.error.status, task->call.error.message,
 						  task->step_started))
 		fc_worker_log_state(fc_name);
@@ -494,6 +537,8 @@ task_advance(FcTask *task, FcKmsStep step)
 	/* At most three calls follow one another. */
 	if (task->kind == FC_TASK_UNWRAP)
 		task_unwrapped(task);
+	else if (task->kind == FC_TASK_DELETE)
+		task_deleted(task);
 	else if (task->kind != FC_TASK_UPKEEP &&
 			 (task->kind == FC_TASK_OPEN ? task_opened(task, &next) : task_made(task, &next)))
 	{
@@ -623,6 +668,17 @@ task_opened(FcTask *task, FcKmsOp *next)
 	}
 	task_answer(task, status, message);
 	return false;
+}
+
+static void
+task_deleted(FcTask *task)
+{
+	const FcKmsCall *call = &task->call;
+	bool		done = call->error.status == FC_OK;
+
+	if (done)
+		fc_worker_log_deleted(fc_name, task->kms_key, task->request.dbname, call->outcome);
+	task_answer(task, call->error.status, done ? call->outcome : call->error.message);
 }
 
 /* Nothing but the wrapped key and its check value leaves the worker. */

@@ -30,6 +30,10 @@ extern void fc_worker_log_refused(const char *provider, const char *problem);
 /* What is unwise about the configuration; nothing if NULL. */
 extern void fc_worker_log_warning(const char *provider, const char *warning);
 
+/* What destroy_key() had deleted; outcome as FcKmsCall has it. */
+extern void fc_worker_log_deleted(const char *provider, const char *kms_key,
+								  const char *dbname, const char *outcome);
+
 /* fc_keycache_fail, and the log line where one is due. */
 extern void fc_worker_job_failed(const FcKeyJob *job, FcStatus status,
 								 const char *message, int retry_after_ms);

@@ -75,6 +75,17 @@ fc_worker_log_warning(const char *provider, const char *warning)
 }
 
 void
+fc_worker_log_deleted(const char *provider, const char *kms_key, const char *dbname,
+					  const char *outcome)
+{
+	ereport(LOG,
+			(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+			 errmsg("KMS key \"%s\" of fieldcrypt provider \"%s\" is %s",
+					kms_key, provider, outcome),
+			 errdetail("A key of database \"%s\" that it wrapped was destroyed.", dbname)));
+}
+
+void
 fc_worker_job_failed(const FcKeyJob *job, FcStatus status, const char *message,
 					 int retry_after_ms)
 {

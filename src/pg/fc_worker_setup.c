@@ -174,6 +174,15 @@ setup_common(FcSetup *setup, const FcKmsConfig *config, char *problem)
 	setup->keys = value ? pstrdup(value) : NULL;
 	value = fc_kms_option(config, "databases", NULL);
 	setup->databases = value ? pstrdup(value) : NULL;
+	value = fc_kms_option(config, "delete_keys", &line);
+	if (value != NULL && fc_kms_key_allowed(value, setup->key))
+	{
+		fc_provider_file_locate(section, line,
+								psprintf("option \"delete_keys\" lists \"%.100s\", the default KMS key, which wraps many keys",
+										 setup->key), problem);
+		return false;
+	}
+	setup->delete_keys = value ? pstrdup(value) : NULL;
 
 	setup->timeout_ms = fc_guc_kms_timeout;
 	value = fc_kms_option(config, "timeout", &line);
@@ -271,4 +280,11 @@ fc_setup_permitted(const FcSetup *setup, const char *dbname, const char *kms_key
 		return FC_ERR_KMS_KEY;
 	}
 	return FC_OK;
+}
+
+bool
+fc_setup_deletes(const FcSetup *setup, const char *kms_key)
+{
+	return setup->delete_keys != NULL && strcmp(kms_key, setup->key) != 0 &&
+		fc_kms_key_allowed(setup->delete_keys, kms_key);
 }

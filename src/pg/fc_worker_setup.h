@@ -33,6 +33,7 @@ typedef struct FcSetup
 	const char *key;			/* default KMS key */
 	const char *keys;			/* patterns, or NULL: `key` only */
 	const char *databases;		/* patterns, or NULL: all */
+	const char *delete_keys;	/* patterns, or NULL: none */
 	int			timeout_ms;
 	int			ntasks;			/* that use it */
 	bool		retired;
@@ -62,5 +63,8 @@ extern void fc_setup_locate(const FcSetup *setup, FcKmsError *error);
  */
 extern FcStatus fc_setup_permitted(const FcSetup *setup, const char *dbname,
 								   const char *kms_key, char *message);
+
+/* May destroy_key() have this KMS key deleted?  The default key never. */
+extern bool fc_setup_deletes(const FcSetup *setup, const char *kms_key);
 
 #endif							/* FC_WORKER_SETUP_H */

@@ -9,7 +9,7 @@
  * destroyed leaves a tombstone: its number, or name, is never used again.
  *
  * The two that destroy commit, so they run as their caller, as the procedures
- * of fc_move.c do.
+ * of fc_move.c do.  What becomes of the KMS keys is in fc_life_kms.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +34,7 @@
 #include "pg/fc_compat.h"
 #include "pg/fc_report.h"
 #include "sqlapi/fc_admin.h"
+#include "sqlapi/fc_life.h"
 #include "sqlapi/fc_walk.h"
 
 PG_FUNCTION_INFO_V1(fc_retire_version);
@@ -45,7 +46,7 @@ PG_FUNCTION_INFO_V1(fc_set_rotation);
 /* Columns named in an error; more are counted. */
 #define LIFE_NAMED_COLUMNS 5
 
-/* How long to look for a moment in which nobody holds the key versions. */
+/* How long to look for a moment in which nobody holds a key table. */
 #define LIFE_LOCK_MS 10000
 #define LIFE_LOCK_POLL_MS 20
 
@@ -231,16 +232,24 @@ check_unused(const char *name, const FcKeyId *key_id, int version)
 
 /* What stands between a destroyed blob and being gone. */
 static void
-report_remains(const char *what, bool rewritten)
+report_remains(const char *what, bool rewritten, bool kms_keys_deleted)
 {
+	const char *rows = rewritten ? "" :
+		"dead rows of fieldcrypt.key_versions until they are vacuumed and overwritten, ";
+	const char *blocks = rewritten ? ", free blocks of the file system" : "";
+	const char *who = kms_keys_deleted ?
+		"It opens only while the KMS still has the KMS key, in a backup of its own for example." :
+		"Whoever has one of these and may use the KMS key can open it.";
+	const char *first = rewritten ? "Let" :
+		"Use VACUUM FULL fieldcrypt.key_versions and SELECT pg_switch_wal(), and let";
+	const char *last = kms_keys_deleted ? ", those of the KMS too." :
+		". Only destroying the KMS key itself is final.";
+
 	ereport(NOTICE,
 			(errmsg("%s is destroyed in this database", what),
-			 rewritten ?
-			 errdetail("The wrapped key is still in: WAL and its archive, replication slots, base backups, dumps and export files, free blocks of the file system, and standbys until they have replayed this. Whoever has one of these and may use the KMS key can open it.") :
-			 errdetail("The wrapped key is still in: dead rows of fieldcrypt.key_versions until they are vacuumed and overwritten, WAL and its archive, replication slots, base backups, dumps and export files, and standbys until they have replayed this. Whoever has one of these and may use the KMS key can open it."),
-			 rewritten ?
-			 errhint("Let backups and archives expire. Only destroying the KMS key itself is final.") :
-			 errhint("Use VACUUM FULL fieldcrypt.key_versions and SELECT pg_switch_wal(), and let backups and archives expire. Only destroying the KMS key itself is final.")));
+			 errdetail("The wrapped key is still in: %sWAL and its archive, replication slots, base backups, dumps and export files%s, and standbys until they have replayed this. %s",
+					   rows, blocks, who),
+			 errhint("%s backups and archives expire%s", first, last)));
 }
 
 /*
@@ -248,13 +257,13 @@ report_remains(const char *what, bool rewritten)
  * the queue for the lock: so we look again and again for a moment in which it
  * is free.
  */
-static bool
-lock_versions(Oid relation)
+bool
+fc_life_lock(Oid relation, LOCKMODE mode)
 {
 	TimestampTz since = GetCurrentTimestamp();
 	int			timeout = LockTimeout > 0 ? LockTimeout : LIFE_LOCK_MS;
 
-	while (!ConditionalLockRelationOid(relation, AccessExclusiveLock))
+	while (!ConditionalLockRelationOid(relation, mode))
 	{
 		if (TimestampDifferenceExceeds(since, GetCurrentTimestamp(), timeout))
 			return false;
@@ -269,7 +278,7 @@ lock_versions(Oid relation)
 static void
 name_destroyed(void *arg)
 {
-	errcontext("rewriting fieldcrypt.key_versions after %s was destroyed", (char *) arg);
+	errcontext("finishing after %s was destroyed", (char *) arg);
 }
 
 /*
@@ -279,12 +288,10 @@ name_destroyed(void *arg)
  * nothing.  The WAL file with the page as it was goes to the archive.
  */
 static void
-rewrite_versions(const char *what)
+rewrite_versions(void)
 {
-	ErrorContextCallback context = {error_context_stack, name_destroyed, unconstify(char *, what)};
 	FcAdminCaller caller;
 
-	error_context_stack = &context;
 	fc_admin_become_owner(&caller);
 	if (SPI_execute("ALTER TABLE fieldcrypt.key_versions ALTER COLUMN kcv"
 					" TYPE pg_catalog.bytea USING pg_catalog.byteacat(kcv, '\\x')",
@@ -293,35 +300,46 @@ rewrite_versions(const char *what)
 	fc_admin_become_caller(&caller);
 	SPI_commit();
 	(void) RequestXLogSwitch(false);
-	error_context_stack = context.previous;
 }
 
 /*
- * What was destroyed is committed, and its bytes are removed from the table's
- * file in a second transaction; inside a caller's transaction that is left to
- * the caller.
+ * What was destroyed is committed, its KMS keys are deleted, and its bytes are
+ * removed from the table's file in further transactions; inside a caller's
+ * transaction that is left to the caller.
  */
 static void
-finish_destroying(FunctionCallInfo fcinfo, const char *what)
+finish_destroying(FunctionCallInfo fcinfo, const char *what, const FcKmsKeyRef *refs, int nrefs)
 {
 	bool		alone = fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
 		!castNode(CallContext, fcinfo->context)->atomic;
-	bool		rewritten = false;
+	ErrorContextCallback context = {error_context_stack, name_destroyed, NULL};
+	FcKmsKeyRef *kept;
+	bool		deleted;
+	bool		rewritten;
 
-	if (alone)
+	if (!alone)
 	{
-		if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-			elog(ERROR, "SPI_connect_ext failed");
-		/* what follows may fail, and must not take this back */
-		what = pstrdup(what);
-		SPI_commit();
-		rewritten = lock_versions(fc_keyring_table("key_versions"));
-		if (rewritten)
-			rewrite_versions(what);
+		report_remains(what, false, false);
+		fc_life_leave_kms_keys(refs, nrefs);
+		return;
 	}
-	report_remains(what, rewritten);
-	if (alone)
-		SPI_finish();
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext failed");
+	/* what follows may fail, and must not take this back; copies survive it */
+	what = pstrdup(what);
+	kept = palloc(Max(nrefs, 1) * sizeof(FcKmsKeyRef));
+	if (nrefs > 0)
+		memcpy(kept, refs, nrefs * sizeof(FcKmsKeyRef));
+	SPI_commit();
+	context.arg = unconstify(char *, what);
+	error_context_stack = &context;
+	deleted = fc_life_delete_kms_keys(kept, nrefs);
+	rewritten = fc_life_lock(fc_keyring_table("key_versions"), AccessExclusiveLock);
+	if (rewritten)
+		rewrite_versions();
+	error_context_stack = context.previous;
+	report_remains(what, rewritten, deleted);
+	SPI_finish();
 }
 
 /* Take the blobs out of one version, or (0) of every version of a key. */
@@ -348,6 +366,40 @@ destroy_versions(const FcKeyId *key_id, int version)
 	fc_admin_become_caller(&caller);
 }
 
+/*
+ * The keyring is read as it is now; a transaction with an earlier snapshot
+ * does not update what it does not see.  What others committed meanwhile must
+ * not outlive the key unnoticed.
+ */
+static void
+check_destroyed(const char *name, const FcKeyId *key_id, int version)
+{
+	static const uint8 purposes[] = {FC_PURPOSE_WRAP, FC_PURPOSE_INDEX};
+	const FcKey *key;
+	bool		complete;
+
+	CommandCounterIncrement();
+	fc_keyring_forget();
+	key = fc_keyring_by_id(key_id);
+	complete = key != NULL && (version != 0 || key->destroyed);
+	for (int i = 0; complete && i < lengthof(purposes); i++)
+	{
+		for (int n = 1; n <= fc_keyring_last_version(key, purposes[i]); n++)
+		{
+			const FcKeyVersion *other = fc_keyring_version(key, purposes[i], n);
+
+			if (other != NULL && other->state != FC_VERSION_DESTROYED &&
+				(version == 0 || (purposes[i] == FC_PURPOSE_WRAP && n == version)))
+				complete = false;
+		}
+	}
+	if (!complete)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not destroy key \"%s\" because of a concurrent change", name),
+				 errhint("Try again, in a transaction of its own.")));
+}
+
 Datum
 fc_destroy_version(PG_FUNCTION_ARGS)
 {
@@ -358,8 +410,9 @@ fc_destroy_version(PG_FUNCTION_ARGS)
 	(void) lock_version("destroy_version()", name, number, &key_id);
 	check_unused(name, &key_id, number);
 	destroy_versions(&key_id, number);
+	check_destroyed(name, &key_id, number);
 	fc_admin_wipe(&key_id, 1);
-	finish_destroying(fcinfo, psprintf("version %d of key \"%s\"", number, name));
+	finish_destroying(fcinfo, psprintf("version %d of key \"%s\"", number, name), NULL, 0);
 	return (Datum) 0;
 }
 
@@ -394,6 +447,8 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
 	FcAdminCaller caller;
+	FcKmsKeyRef *refs;
+	int			nrefs;
 	FcKeyId    *ids;
 	int			count;
 	int			i;
@@ -402,6 +457,7 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 	if (fc_admin_key(name)->destroyed)
 		fc_report_key_state(name, 0, "destroyed", LIFE_DESTROYED_HINT);
 	count = fc_keyring_ids(name, &ids);
+	nrefs = fc_life_kms_keys(name, &refs);
 	ereport(NOTICE,
 			(errmsg("%lld values of key \"%s\" can never be decrypted again",
 					(long long) count_lost(ids, count), name)));
@@ -413,9 +469,12 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 							1, types, values, NULL);
 	fc_admin_become_caller(&caller);
 	for (i = 0; i < count; i++)
+	{
 		destroy_versions(&ids[i], 0);
+		check_destroyed(name, &ids[i], 0);
+	}
 	fc_admin_wipe(ids, count);
-	finish_destroying(fcinfo, psprintf("key \"%s\"", name));
+	finish_destroying(fcinfo, psprintf("key \"%s\"", name), refs, nrefs);
 	return (Datum) 0;
 }
 

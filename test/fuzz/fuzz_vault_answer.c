@@ -106,7 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int			i;
 
 	memset(&call, 0, sizeof(call));
-	call.op = size > 0 ? (FcKmsOp) (data[0] % 4) : FC_KMS_CHECK;
+	call.op = size > 0 ? (FcKmsOp) ((data[0] & 7) % 5) : FC_KMS_CHECK;
 	call.kms_key = "fc";
 	call.context = "fieldcrypt/1 check";
 	call.blob_len = 12;
@@ -144,6 +144,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t c = 0; call.error.message[c] != '\0'; c++)
 			CHECK(call.error.message[c] >= ' ' && call.error.message[c] <= '~');
 		CHECK(call.blob_len <= FC_KMS_BLOB_MAX);
+		CHECK((call.outcome[0] != '\0') == (call.error.status == FC_OK && call.op == FC_KMS_DELETE));
 		CHECK(call.error.status != FC_OK || call.op != FC_KMS_WRAP || memcmp(call.blob, "vault:v", 7) == 0);
 	}
 	fc_kms_vault.finish(instance, &call);

@@ -49,6 +49,8 @@ ANSWERS = {
     "no-key": (0x41, (400, b'{"errors":["encryption key not found"]}')),
     "page": (0x41, (403, b"<html></html>")),
     "deep": (0x41, (200, b'{"data":' + b"[" * 64)),
+    "delete": (0x44, (400, b'{"errors":["deletion is not allowed for this key"]}'), (200, b"{}"), (204, b"")),
+    "deleted": (4, LOGIN, (400, b'{"errors":["could not delete key; not found"]}')),
 }
 
 ADDRESS = "address=https://a:8200/, https://[::1],http://127.0.0.1:8200\nkey=fc\n"

@@ -199,6 +199,8 @@ test_calls(void)
 	ok(strcmp(fc_kms_local.default_key(instance), "file") == 0, "default key");
 	memset(&call, 0, sizeof(call));
 	ok(run(instance, &call, FC_KMS_CHECK, CONTEXT) == FC_OK, "check");
+	ok(run(instance, &call, FC_KMS_DELETE, CONTEXT) == FC_ERR_KMS_CONFIG &&
+	   strstr(call.error.message, "cannot delete keys") != NULL, "delete: %s", call.error.message);
 
 	for (i = 0; i < sizeof(secret.bytes); i++)
 		secret.bytes[i] = (uint8_t) i;

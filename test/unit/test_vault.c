@@ -510,6 +510,121 @@ test_answers(void)
 	}
 }
 
+#define NOT_ALLOWED "{\"errors\":[\"error deleting policy subject_1: deletion is not allowed for this key\"]}"
+#define NOT_THERE "{\"errors\":[\"error deleting policy subject_1: could not delete key; not found\"]}"
+#define NOT_KNOWN "{\"errors\":[\"no existing key named subject_1 could be found\"]}"
+#define SOFT "{\"errors\":[\"refusing to use soft-deleted key\"]}"
+
+/* A deletion with a fresh token, up to the first request's answer. */
+static FcKmsStep
+begin_deletion(FcKmsInstance *instance, FcKmsCall *call, int status, const char *body)
+{
+	start(call, FC_KMS_DELETE);
+	call->kms_key = "subject_1";
+	(void) fc_kms_vault.begin(instance, call);
+	(void) answer(instance, call, 200, LOGIN);
+	ok(asks(call, "DELETE", "https://a/v1/transit/keys/subject_1") && call->http.body_len == 0 &&
+	   has_header(call, "X-Vault-Token: s.token-1"), "a deletion");
+	return answer(instance, call, status, body);
+}
+
+static void
+end_deletion(FcKmsInstance *instance, FcKmsCall *call, FcKmsStep step, FcStatus status,
+			 const char *outcome)
+{
+	ok(step == FC_KMS_DONE && call->error.status == status && strcmp(call->outcome, outcome) == 0,
+	   "ends with %d, \"%s\" %s", status, outcome, call->error.message);
+	fc_kms_vault.finish(instance, call);
+	fc_kms_vault.destroy(instance);
+}
+
+/* What there is to do until the key is gone, and what is no success. */
+static void
+test_deletions(void)
+{
+	static const struct
+	{
+		int			status[3];	/* of the answers to DELETE, to config, to DELETE again */
+		const char *body[3];
+		FcStatus	expected;
+		const char *outcome;
+	} deletions[] = {
+		{ { 204 }, { "" }, FC_OK, "deleted" },
+		{ { 400, 200, 204 }, { NOT_ALLOWED, "{\"data\":{\"deletion_allowed\":true}}", "" }, FC_OK, "deleted" },
+		{ { 400, 204, 204 }, { NOT_ALLOWED, "", "" }, FC_OK, "deleted" },
+		{ { 400 }, { NOT_THERE }, FC_OK, "deleted already" },
+		{ { 400, 400 }, { NOT_ALLOWED, NOT_KNOWN }, FC_OK, "deleted already" },
+		{ { 400, 200, 400 }, { NOT_ALLOWED, "{}", NOT_THERE }, FC_OK, "deleted already" },
+		{ { 400, 200, 400 }, { NOT_ALLOWED, "{}", NOT_ALLOWED }, FC_ERR_KMS_CONFIG, "" },
+		{ { 400, 400 }, { NOT_ALLOWED, SOFT }, FC_ERR_KMS_CONFIG, "" },
+		{ { 400, 400 }, { NOT_THERE "x", NOT_THERE "x" }, FC_ERR_KMS_CONFIG, "" },
+		{ { 404 }, { "{\"errors\":[]}" }, FC_ERR_KMS_CONFIG, "" },
+		{ { 404 }, { NOT_THERE }, FC_ERR_KMS_CONFIG, "" },
+		{ { 403 }, { "<html>forbidden</html>" }, FC_ERR_KMS_CONFIG, "" },
+		{ { 403 }, { ONE_ERROR }, FC_ERR_KMS_AUTH, "" },
+		{ { 400, 403 }, { NOT_ALLOWED, ONE_ERROR }, FC_ERR_KMS_AUTH, "" },
+		{ { 400, 503 }, { NOT_ALLOWED, "{\"errors\":[\"Vault is sealed\"]}" }, FC_ERR_KMS_RETRY, "" },
+		{ { 503 }, { "{\"errors\":[\"Vault is sealed\"]}" }, FC_ERR_KMS_RETRY, "" }
+	};
+	size_t		i;
+
+	for (i = 0; i < sizeof(deletions) / sizeof(deletions[0]); i++)
+	{
+		FcKmsInstance *instance = approle("https://a");
+		FcKmsCall	call;
+		FcKmsStep	step = begin_deletion(instance, &call, deletions[i].status[0], deletions[i].body[0]);
+
+		if (deletions[i].status[1] != 0)
+		{
+			ok(step == FC_KMS_WANT_HTTP && asks(&call, "POST", "https://a/v1/transit/keys/subject_1/config") &&
+			   strcmp(call.http.body, "{\"deletion_allowed\":true}") == 0, "is allowed");
+			step = answer(instance, &call, deletions[i].status[1], deletions[i].body[1]);
+		}
+		if (deletions[i].status[2] != 0)
+		{
+			ok(step == FC_KMS_WANT_HTTP && asks(&call, "DELETE", "https://a/v1/transit/keys/subject_1") &&
+			   call.http.body_len == 0, "and tried again");
+			step = answer(instance, &call, deletions[i].status[2], deletions[i].body[2]);
+		}
+		end_deletion(instance, &call, step, deletions[i].expected, deletions[i].outcome);
+	}
+}
+
+/* In the middle of it the token is refused, and an address is lost. */
+static void
+test_deletion_goes_on(void)
+{
+	FcKmsInstance *instance = approle("https://a,https://b");
+	FcKmsCall	call;
+	FcKmsStep	step;
+
+	(void) begin_deletion(instance, &call, 204, "");
+	fc_kms_vault.finish(instance, &call);
+	start(&call, FC_KMS_DELETE);
+	call.kms_key = "subject_1";
+	ok(fc_kms_vault.begin(instance, &call) == FC_KMS_WANT_HTTP && call.outcome[0] == '\0' &&
+	   answer(instance, &call, 400, NOT_ALLOWED) == FC_KMS_WANT_HTTP &&
+	   answer(instance, &call, 403, DENIED) == FC_KMS_WANT_HTTP &&
+	   asks(&call, "POST", "https://a/v1/auth/approle/login"), "another login");
+	step = answer(instance, &call, 200, LOGIN);
+	ok(step == FC_KMS_WANT_HTTP && asks(&call, "POST", "https://a/v1/transit/keys/subject_1/config"),
+	   "goes on where it was");
+	step = no_answer(instance, &call, FC_ERR_KMS_RETRY);
+	ok(step == FC_KMS_WANT_HTTP && asks(&call, "POST", "https://b/v1/transit/keys/subject_1/config") &&
+	   strcmp(call.http.body, "{\"deletion_allowed\":true}") == 0, "at the other address");
+	step = answer(instance, &call, 200, "{}");
+	ok(step == FC_KMS_WANT_HTTP && asks(&call, "DELETE", "https://b/v1/transit/keys/subject_1"), "to the end");
+	end_deletion(instance, &call, answer(instance, &call, 204, ""), FC_OK, "deleted");
+
+	instance = approle("https://a");
+	start(&call, FC_KMS_DELETE);
+	call.kms_key = "subject_1/config";
+	ok(fc_kms_vault.begin(instance, &call) == FC_KMS_DONE && call.error.status == FC_ERR_KMS_KEY,
+	   "only what is a name is deleted");
+	fc_kms_vault.finish(instance, &call);
+	fc_kms_vault.destroy(instance);
+}
+
 static void
 test_long_errors(void)
 {
@@ -865,6 +980,8 @@ main(void)
 	test_other_logins();
 	test_files();
 	test_answers();
+	test_deletions();
+	test_deletion_goes_on();
 	test_long_errors();
 	test_refused_login();
 	test_refused_reload();
