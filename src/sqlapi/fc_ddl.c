@@ -30,6 +30,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -44,7 +45,9 @@
 
 #include "pg/fc_compat.h"
 #include "pg/fc_guc.h"
+#include "pg/fc_keycache.h"
 #include "pg/fc_keyring.h"
+#include "pg/fc_shmem.h"
 #include "sqlapi/fc_admin.h"
 #include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_sqlapi.h"
@@ -193,7 +196,10 @@ object_dropped(Oid classId, Oid objectId, int subId)
 {
 	if (IsBinaryUpgrade || !IsTransactionState())
 		return;
-	if (classId == RelationRelationId && subId == 0)
+	/* should it stay after all, its keys are fetched again */
+	if (classId == DatabaseRelationId && fc_shmem_ready())
+		fc_keycache_purge_database(objectId);
+	else if (classId == RelationRelationId && subId == 0)
 		key_table_dropped(objectId);
 	else if (classId == AuthIdRelationId && OidIsValid(fc_type_oid()))
 		fc_grants_role_dropped(objectId);

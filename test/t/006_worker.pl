@@ -638,5 +638,22 @@ sql_ok(
 	q{SELECT fieldcrypt.create_key('waited_for')},
 	'nor a request');
 
+# --- a database that is dropped ----------------------------------------------
+
+# What is not refreshed is not in the cache any more.
+sql($node, undef, 'CREATE DATABASE doomed');
+set_up($node, 'doomed');
+refresh_seconds('1s', '1h');
+sql_ok($node, 'app', q{SELECT fieldcrypt.encrypt('v', 'pii')},
+	'a key of another database is used', dbname => 'doomed');
+sql($node, undef, 'SELECT fieldcrypt.purge_cache()');
+$before = kms_calls($node);
+wait_until('it is refreshed', sub { kms_calls($node) > $before + 2 });
+sql($node, undef, 'DROP DATABASE doomed');
+# an answer may have been under way
+sleep(1);
+is(calls_during(sub { sleep(4) }),
+	0, 'once its database is dropped it is not');
+
 $node->stop;
 done_testing();
