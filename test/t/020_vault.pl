@@ -295,7 +295,8 @@ wait_until(
 		$vault->provider('last_error') =~
 		  /429: request path "transit\/decrypt\/fc": rate limit quota exceeded/;
 	});
-is($vault->provider('state'), 'outage', 'is an outage');
+is($vault->provider(q{state || ', ' || last_error_class}),
+	'outage, outage', 'is an outage');
 sql($node, undef, 'SELECT fieldcrypt.purge_cache()');
 $start = time();
 sql_fails(
