@@ -147,28 +147,11 @@ fc_admin_lock_keys(const char *command)
 }
 
 void
-fc_admin_become_owner(FcAdminCaller *caller)
+fc_admin_become_owner(FcRunAs *caller)
 {
-	Oid			keys = fc_keyring_table("keys");
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(keys));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", keys);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	caller->nest = NewGUCNestLevel();
-	GetUserIdAndSecContext(&caller->user, &caller->context);
-	SetUserIdAndSecContext(owner, caller->context | SECURITY_LOCAL_USERID_CHANGE);
+	fc_run_as(fc_relation_owner(fc_keyring_table("keys")), SECURITY_LOCAL_USERID_CHANGE, caller);
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-void
-fc_admin_become_caller(const FcAdminCaller *caller)
-{
-	AtEOXact_GUC(false, caller->nest);
-	SetUserIdAndSecContext(caller->user, caller->context);
 }
 
 const FcKey *

@@ -15,6 +15,7 @@
 
 #include "pg/fc_keyring.h"
 #include "pg/fc_requests.h"
+#include "sqlapi/fc_relation.h"
 
 /* ---- for the hooks ---- */
 
@@ -52,18 +53,10 @@ extern const FcKey *fc_admin_key(const char *name);
 
 /*
  * Procedures that commit cannot be SECURITY DEFINER: they become the owner of
- * the key tables, with a safe search_path, for as long as they write them.
- * An error gives the caller back with the transaction.
+ * the key tables, with a safe search_path, for as long as they write them;
+ * fc_run_as_end() gives the caller back.
  */
-typedef struct FcAdminCaller
-{
-	Oid			user;
-	int			context;
-	int			nest;
-} FcAdminCaller;
-
-extern void fc_admin_become_owner(FcAdminCaller *caller);
-extern void fc_admin_become_caller(const FcAdminCaller *caller);
+extern void fc_admin_become_owner(FcRunAs *caller);
 
 /* ---- fc_admin_keys.c ---- */
 

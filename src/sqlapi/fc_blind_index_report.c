@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 
 #include "pg/fc_compat.h"
+#include "sqlapi/fc_relation.h"
 #include "sqlapi/fc_sqlapi.h"
 #include "sqlapi/fc_walk.h"
 
@@ -62,8 +63,7 @@ fc_blind_index_tally(PG_FUNCTION_ARGS)
 					 " FROM %s c WHERE c.%s IS NOT NULL GROUP BY 1) t"
 					 " GROUP BY 1 ORDER BY 1",
 					 quote_identifier(name),
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-												get_rel_name(relation)),
+					 fc_relation_name(relation),
 					 quote_identifier(name));
 
 	InitMaterializedSRF(fcinfo, 0);

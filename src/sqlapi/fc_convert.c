@@ -174,7 +174,7 @@ validate(FcConversion *conv)
 	if (conv->expression != NULL)
 		return;
 	begin_step();
-	fc_convert_run("ALTER TABLE %s VALIDATE CONSTRAINT %s", fc_convert_name(conv->relation), conv->check);
+	fc_convert_run("ALTER TABLE %s VALIDATE CONSTRAINT %s", fc_relation_name(conv->relation), conv->check);
 	end_step();
 }
 
@@ -243,7 +243,7 @@ report_end(const FcConversion *conv)
 			(errmsg("%s is encrypted", conv->label),
 			 errdetail("The plaintext is still in: dead rows and free space of the table's files, and of pg_statistic's, until they are rewritten, WAL and its archive, replication slots, base backups, dumps, and standbys until they have replayed this."),
 			 errhint("Use VACUUM FULL on %s and pg_statistic and SELECT pg_switch_wal(), and let backups and archives expire. The column is the last one now: INSERT and COPY need a list of columns. Sessions with prepared statements may have to reconnect.",
-					 fc_convert_name(conv->relation))));
+					 fc_relation_name(conv->relation))));
 }
 
 static bool
@@ -300,10 +300,8 @@ check_rights(const FcConversion *conv)
 	strlcpy(column.name, conv->column, sizeof(column.name));
 	foreach(cell, fc_convert_members(conv, AccessShareLock))
 	{
-		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(cell)));
-		Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		Oid			owner = fc_relation_owner(lfirst_oid(cell));
 
-		ReleaseSysCache(tuple);
 		column.relation = lfirst_oid(cell);
 		fc_walk_check_owner(&column, conv->walk.command);
 		if (!fc_keyring_permits(key, owner, privilege))
@@ -418,7 +416,7 @@ convert(FunctionCallInfo fcinfo, int n, FcConversion *conv)
 	fc_walk_check_owner(&column, conv->walk.command);
 	if (SPI_connect_ext(dry ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
-	conv->label = psprintf("%s.%s", fc_convert_name(conv->relation), quote_identifier(conv->column));
+	conv->label = psprintf("%s.%s", fc_relation_name(conv->relation), quote_identifier(conv->column));
 	if (dry)
 	{
 		dry_run(conv);

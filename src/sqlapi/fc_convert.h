@@ -12,6 +12,7 @@
 
 #include "nodes/execnodes.h"
 
+#include "sqlapi/fc_relation.h"
 #include "sqlapi/fc_valueio.h"
 #include "sqlapi/fc_walk.h"
 
@@ -70,18 +71,6 @@ extern bool fc_convert_is_text(Oid type);
  */
 extern Node *fc_convert_parse(Relation rel, const char *expression);
 
-/* Leave off running as somebody else; see fc_run_as. */
-typedef struct FcRunAs
-{
-	Oid			user;
-	int			context;
-	int			nest;
-} FcRunAs;
-
-/* Run a user's code as another role, in a restricted operation. */
-extern void fc_run_as(Oid role, FcRunAs *saved);
-extern void fc_run_as_end(const FcRunAs *saved);
-
 /* ---- fc_convert_state.c ---- */
 
 /* How far the conversion is; fills in the names.  Errors if it cannot be. */
@@ -109,9 +98,6 @@ extern void fc_convert_survey(const FcConversion *conv, bool report);
 
 /* Run one statement; names in it are quoted and qualified. */
 extern void fc_convert_run(const char *format,...) pg_attribute_printf(1, 2);
-
-/* A schema-qualified name, quoted. */
-extern char *fc_convert_name(Oid relation);
 
 /* Make shadow, trigger and check; in the caller's transaction. */
 extern void fc_convert_set_up(FcConversion *conv);

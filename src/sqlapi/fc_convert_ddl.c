@@ -34,6 +34,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
 #include "pg/fc_compat.h"
@@ -64,13 +65,6 @@ fc_convert_run(const char *format,...)
 	pfree(sql.data);
 }
 
-char *
-fc_convert_name(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-}
-
 /* ---- set-up ---- */
 
 static bool
@@ -84,28 +78,17 @@ column_is_not_null(Oid relation, const char *column)
 	return result;
 }
 
-static char *
+static const char *
 collate_clause(const FcConversion *conv)
 {
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
-	HeapTuple	tuple;
-	Form_pg_collation form;
-	char	   *result;
 
 	get_atttypetypmodcoll(conv->relation, conv->attnum, &type, &typmod, &collation);
 	if (!OidIsValid(collation) || collation == DEFAULT_COLLATION_OID)
-		return pstrdup("");
-	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for collation %u", collation);
-	form = (Form_pg_collation) GETSTRUCT(tuple);
-	result = psprintf(" COLLATE %s",
-					  quote_qualified_identifier(get_namespace_name(form->collnamespace),
-												 NameStr(form->collname)));
-	ReleaseSysCache(tuple);
-	return result;
+		return "";
+	return psprintf(" COLLATE %s", generate_collation_name(collation));
 }
 
 static void
@@ -128,12 +111,12 @@ make_trigger(FcConversion *conv, const List *arguments)
 		if (!get_rel_relispartition(relation))
 			fc_convert_run("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW"
 						   " EXECUTE FUNCTION fieldcrypt.conversion_trigger(%s)",
-						   quote_identifier(conv->trigger), fc_convert_name(relation), args.data);
+						   quote_identifier(conv->trigger), fc_relation_name(relation), args.data);
 	}
 	foreach(cell, members)
 	{
 		fc_convert_run("ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %s",
-					   fc_convert_name(lfirst_oid(cell)), quote_identifier(conv->trigger));
+					   fc_relation_name(lfirst_oid(cell)), quote_identifier(conv->trigger));
 	}
 }
 
@@ -157,7 +140,7 @@ fc_convert_set_up(FcConversion *conv)
 	char	   *table;
 
 	fc_convert_lock(conv);
-	table = fc_convert_name(conv->relation);
+	table = fc_relation_name(conv->relation);
 
 	fc_convert_run("SET LOCAL search_path = pg_catalog, pg_temp");
 	if (fc_convert_stage(conv) != FC_STAGE_START)
@@ -186,7 +169,7 @@ drop_trigger(FcConversion *conv)
 	{
 		if (!get_rel_relispartition(lfirst_oid(cell)))
 			fc_convert_run("DROP TRIGGER IF EXISTS %s ON %s", quote_identifier(conv->trigger),
-						   fc_convert_name(lfirst_oid(cell)));
+						   fc_relation_name(lfirst_oid(cell)));
 	}
 }
 
@@ -196,7 +179,7 @@ fc_convert_take_down(FcConversion *conv)
 	fc_convert_lock(conv);
 	fc_convert_run("SET LOCAL search_path = pg_catalog, pg_temp");
 	drop_trigger(conv);
-	fc_convert_run("ALTER TABLE %s DROP COLUMN IF EXISTS %s", fc_convert_name(conv->relation),
+	fc_convert_run("ALTER TABLE %s DROP COLUMN IF EXISTS %s", fc_relation_name(conv->relation),
 				   conv->shadow);
 }
 
@@ -220,7 +203,6 @@ move_attribute(Oid relation, AttrNumber from, AttrNumber to)
 	Oid		   *members = NULL;
 	int			count = 0;
 	Oid			owner;
-	HeapTuple	class;
 	int			i;
 
 	if (!HeapTupleIsValid(old) || !HeapTupleIsValid(new))
@@ -231,9 +213,7 @@ move_attribute(Oid relation, AttrNumber from, AttrNumber to)
 	CatalogTupleUpdate(catalog, &new->t_self, new);
 	if (!nulls[0])
 	{
-		class = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-		owner = ((Form_pg_class) GETSTRUCT(class))->relowner;
-		ReleaseSysCache(class);
+		owner = fc_relation_owner(relation);
 		count = aclmembers(DatumGetAclP(values[0]), &members);
 		updateAclDependencies(RelationRelationId, relation, to, owner, 0, NULL, count, members);
 		count = aclmembers(DatumGetAclP(values[0]), &members);
@@ -248,7 +228,7 @@ move_attribute(Oid relation, AttrNumber from, AttrNumber to)
 static void
 move_default(FcConversion *conv, Oid relation, AttrNumber from)
 {
-	char	   *table = fc_convert_name(relation);
+	char	   *table = fc_relation_name(relation);
 
 	fc_convert_run("SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef"
 				   " WHERE adrelid = %u AND adnum = %d", relation, from);
@@ -270,7 +250,7 @@ move_options(FcConversion *conv, Oid relation, AttrNumber from)
 				   " pg_catalog.unnest(attoptions) o WHERE attrelid = %u AND attnum = %d"
 				   " AND o !~ '^pg_' HAVING pg_catalog.count(*) > 0", relation, from);
 	if (SPI_processed == 1)
-		fc_convert_run("ALTER TABLE ONLY %s ALTER COLUMN %s SET (%s)", fc_convert_name(relation),
+		fc_convert_run("ALTER TABLE ONLY %s ALTER COLUMN %s SET (%s)", fc_relation_name(relation),
 					   conv->shadow, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 }
 
@@ -286,7 +266,7 @@ move_column(FcConversion *conv, Oid relation)
 	move_options(conv, relation, from);
 	move_attribute(relation, from, to);
 	/* no statistics of what is to go */
-	fc_convert_run("ALTER TABLE ONLY %s ALTER COLUMN %s SET STATISTICS 0", fc_convert_name(relation),
+	fc_convert_run("ALTER TABLE ONLY %s ALTER COLUMN %s SET STATISTICS 0", fc_relation_name(relation),
 				   quote_identifier(conv->column));
 	CreateComments(relation, RelationRelationId, to, comment);
 	CreateComments(relation, RelationRelationId, from, fc_convert_old_comment(conv));
@@ -333,7 +313,7 @@ not_null_tables(FcConversion *conv, List *members)
 void
 fc_convert_swap(FcConversion *conv)
 {
-	char	   *table = fc_convert_name(conv->relation);
+	char	   *table = fc_relation_name(conv->relation);
 	List	   *members = fc_convert_members(conv, NoLock);
 	char	   *column = pstrdup(quote_identifier(conv->column));
 	List	   *not_null;
@@ -355,7 +335,7 @@ fc_convert_swap(FcConversion *conv)
 	{
 		if (column_is_not_null(lfirst_oid(cell), conv->column))
 			fc_convert_run("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL",
-						   fc_convert_name(lfirst_oid(cell)), column);
+						   fc_relation_name(lfirst_oid(cell)), column);
 	}
 	fc_convert_run("ALTER TABLE %s RENAME COLUMN %s TO %s", table, column, conv->old);
 	fc_convert_run("ALTER TABLE %s RENAME COLUMN %s TO %s", table, conv->shadow, column);
@@ -364,7 +344,7 @@ fc_convert_swap(FcConversion *conv)
 		/* the parent's goes down to its children */
 		if (!column_is_not_null(lfirst_oid(cell), conv->column))
 			fc_convert_run("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
-						   fc_convert_name(lfirst_oid(cell)), column);
+						   fc_relation_name(lfirst_oid(cell)), column);
 	}
 	if (conv->expression == NULL)
 		fc_convert_run("ALTER TABLE %s DROP CONSTRAINT %s", table, conv->check);
@@ -384,6 +364,6 @@ fc_convert_drop_old(FcConversion *conv)
 	foreach(cell, fc_convert_members(conv, NoLock))
 	{
 		if (get_attnum(lfirst_oid(cell), conv->old) != InvalidAttrNumber)
-			fc_convert_run("ALTER TABLE %s DROP COLUMN %s", fc_convert_name(lfirst_oid(cell)), conv->old);
+			fc_convert_run("ALTER TABLE %s DROP COLUMN %s", fc_relation_name(lfirst_oid(cell)), conv->old);
 	}
 }

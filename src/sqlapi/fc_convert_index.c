@@ -188,7 +188,7 @@ fc_convert_swap_indexes(FcConversion *conv)
 			build_index(conv, old);
 		comment = GetComment(old->oid, RelationRelationId, 0);
 		if (old->constraint != NULL)
-			fc_convert_run("ALTER TABLE %s DROP CONSTRAINT %s", fc_convert_name(conv->relation),
+			fc_convert_run("ALTER TABLE %s DROP CONSTRAINT %s", fc_relation_name(conv->relation),
 						   quote_identifier(old->constraint));
 		else
 			fc_convert_run("DROP INDEX %s", quote_qualified_identifier(schema, old->name));

@@ -230,7 +230,7 @@ fc_convert_trigger_args(FcConversion *conv)
 	if (conv->expression == NULL)
 		return conv->trigger_args = lappend(args, pstrdup(conv->column));
 	rel = table_open(conv->relation, AccessShareLock);
-	fc_run_as(rel->rd_rel->relowner, &saved);
+	fc_run_as(rel->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION, &saved);
 	expr = fc_convert_parse(rel, conv->expression);
 	fc_run_as_end(&saved);
 	pull_varattnos(expr, 1, &columns);

@@ -46,22 +46,6 @@
 
 PG_FUNCTION_INFO_V1(fc_conversion_trigger);
 
-void
-fc_run_as(Oid role, FcRunAs *saved)
-{
-	GetUserIdAndSecContext(&saved->user, &saved->context);
-	saved->nest = NewGUCNestLevel();
-	SetUserIdAndSecContext(role, saved->context | SECURITY_RESTRICTED_OPERATION);
-}
-
-/* An error puts everything back with the transaction. */
-void
-fc_run_as_end(const FcRunAs *saved)
-{
-	AtEOXact_GUC(false, saved->nest);
-	SetUserIdAndSecContext(saved->user, saved->context);
-}
-
 /* ---- the caller's expression ---- */
 
 static Node *
@@ -200,7 +184,7 @@ begin_fill(FcWalk *walk, Relation rel)
 				 errhint("Call the procedure again to see where it stands.")));
 	if (conv->expression == NULL)
 		return;
-	fc_run_as(conv->owner, &saved);
+	fc_run_as(conv->owner, SECURITY_RESTRICTED_OPERATION, &saved);
 	expr = fc_convert_parse(rel, conv->expression);
 	/* both are gone with the batch's memory */
 	conv->expr = ExecPrepareExpr((Expr *) expr, CreateExecutorState());
@@ -225,7 +209,7 @@ get_source(FcConversion *conv, TupleTableSlot *row, bool *failed)
 	if (conv->expression != NULL)
 	{
 		conv->econtext->ecxt_scantuple = row;
-		fc_run_as(conv->owner, &saved);
+		fc_run_as(conv->owner, SECURITY_RESTRICTED_OPERATION, &saved);
 		datum = ExecEvalExpr(conv->expr, conv->econtext, &isnull);
 		fc_run_as_end(&saved);
 		source = isnull ? NULL : DatumGetTextPP(datum);
@@ -432,7 +416,7 @@ mirror(Relation rel, Datum datum, int source, int target)
 	FcRunAs		saved;
 	Datum		result;
 
-	fc_run_as(rel->rd_rel->relowner, &saved);
+	fc_run_as(rel->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION, &saved);
 	if (from->atttypid == fc_type_oid())
 		plain = fc_decrypt_datum((struct varlena *) PG_DETOAST_DATUM_PACKED(datum));
 	else

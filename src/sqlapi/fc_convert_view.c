@@ -263,7 +263,7 @@ save_views(FcConversion *conv)
 		char	   *options = column_text(i, 4);
 
 		view->oid = atooid(column_text(i, 1));
-		view->name = fc_convert_name(view->oid);
+		view->name = fc_relation_name(view->oid);
 		view->owner = column_text(i, 3);
 		view->create = psprintf("CREATE VIEW %s%s AS %s", view->name,
 								options == NULL ? "" : psprintf(" WITH (%s)", options),
@@ -296,8 +296,7 @@ restore_acl(Oid view, AttrNumber attnum, Acl *acl)
 	int			column = attnum == 0 ? Anum_pg_class_relacl : Anum_pg_attribute_attacl;
 	HeapTuple	tuple = attnum == 0 ? SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(view)) :
 		SearchSysCacheCopy2(ATTNUM, ObjectIdGetDatum(view), Int16GetDatum(attnum));
-	HeapTuple	class = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
-	Oid			owner = ((Form_pg_class) GETSTRUCT(class))->relowner;
+	Oid			owner = fc_relation_owner(view);
 	Datum		value = PointerGetDatum(acl);
 	bool		isnull = false;
 	Oid		   *old = NULL;
@@ -311,7 +310,6 @@ restore_acl(Oid view, AttrNumber attnum, Acl *acl)
 	if (!isnull)
 		nold = aclmembers(DatumGetAclP(before), &old);
 	isnull = false;
-	ReleaseSysCache(class);
 	tuple = heap_modify_tuple_by_cols(tuple, RelationGetDescr(catalog), 1, &column, &value, &isnull);
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	updateAclDependencies(RelationRelationId, view, attnum, owner, nold, old, count, members);

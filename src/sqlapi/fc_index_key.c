@@ -198,7 +198,7 @@ lock_unique_columns(const Rotation *rotation)
 static void
 prepare(Rotation *rotation)
 {
-	FcAdminCaller caller;
+	FcRunAs		caller;
 
 	(void) unique_columns(rotation);
 	fc_admin_become_owner(&caller);
@@ -206,7 +206,7 @@ prepare(Rotation *rotation)
 	/* not if another call was first */
 	if (look(rotation) == STATE_NOTHING)
 		(void) fc_admin_make_version(rotation->name, FC_PURPOSE_INDEX);
-	fc_admin_become_caller(&caller);
+	fc_run_as_end(&caller);
 	SPI_commit();
 }
 
@@ -215,7 +215,7 @@ static bool
 activate(Rotation *rotation)
 {
 	FcWalk		walk = rotation->walk;
-	FcAdminCaller caller;
+	FcRunAs		caller;
 	List	   *columns;
 
 	if (!fc_walk_wait(&rotation->walk))
@@ -226,7 +226,7 @@ activate(Rotation *rotation)
 		columns = lock_unique_columns(rotation);
 		fc_admin_become_owner(&caller);
 		fc_admin_activate(&rotation->key_id, FC_PURPOSE_INDEX, rotation->next);
-		fc_admin_become_caller(&caller);
+		fc_run_as_end(&caller);
 
 		walk.atomic = true;
 		walk.deadline = 0;
@@ -289,7 +289,7 @@ retire(Rotation *rotation)
 {
 	Oid			types[1] = {BYTEAOID};
 	Datum		values[1];
-	FcAdminCaller caller;
+	FcRunAs		caller;
 	int64		left;
 
 	fc_admin_lock_keys(rotation->walk.command);
@@ -305,7 +305,7 @@ retire(Rotation *rotation)
 								" AND state IN ('decrypt-only', 'compromised')"
 								" AND retired_at IS NULL",
 								1, types, values, NULL);
-		fc_admin_become_caller(&caller);
+		fc_run_as_end(&caller);
 		ereport(NOTICE,
 				(errmsg("blind indexes of key \"%s\" are under version %d; version %d is retired",
 						rotation->name, rotation->active, rotation->old)));

@@ -22,14 +22,12 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "pg/fc_compat.h"
 #include "pg/fc_report.h"
@@ -267,10 +265,7 @@ fc_life_lock(Oid relation, LOCKMODE mode)
 	{
 		if (TimestampDifferenceExceeds(since, GetCurrentTimestamp(), timeout))
 			return false;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 LIFE_LOCK_POLL_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		fc_walk_sleep(LIFE_LOCK_POLL_MS);
 	}
 	return true;
 }
@@ -290,14 +285,14 @@ name_destroyed(void *arg)
 static void
 rewrite_versions(void)
 {
-	FcAdminCaller caller;
+	FcRunAs		caller;
 
 	fc_admin_become_owner(&caller);
 	if (SPI_execute("ALTER TABLE fieldcrypt.key_versions ALTER COLUMN kcv"
 					" TYPE pg_catalog.bytea USING pg_catalog.byteacat(kcv, '\\x')",
 					false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not rewrite the key versions");
-	fc_admin_become_caller(&caller);
+	fc_run_as_end(&caller);
 	SPI_commit();
 	(void) RequestXLogSwitch(false);
 }
@@ -348,7 +343,7 @@ destroy_versions(const FcKeyId *key_id, int version)
 {
 	Oid			types[2] = {BYTEAOID, INT4OID};
 	Datum		values[2];
-	FcAdminCaller caller;
+	FcRunAs		caller;
 
 	values[0] = fc_bytes_datum(key_id->bytes, FC_KEY_ID_BYTES);
 	values[1] = Int32GetDatum(version);
@@ -363,7 +358,7 @@ destroy_versions(const FcKeyId *key_id, int version)
 							" AND version OPERATOR(pg_catalog.=) $2))"
 							" AND state OPERATOR(pg_catalog.<>) 'destroyed'",
 							2, types, values, NULL);
-	fc_admin_become_caller(&caller);
+	fc_run_as_end(&caller);
 }
 
 /*
@@ -446,7 +441,7 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 	char	   *name = fc_arg_text(fcinfo, 0, "key");
 	Oid			types[1] = {TEXTOID};
 	Datum		values[1];
-	FcAdminCaller caller;
+	FcRunAs		caller;
 	FcKmsKeyRef *refs;
 	int			nrefs;
 	FcKeyId    *ids;
@@ -467,7 +462,7 @@ fc_destroy_key(PG_FUNCTION_ARGS)
 							" destroyed_at = pg_catalog.now()"
 							" WHERE name OPERATOR(pg_catalog.=) $1",
 							1, types, values, NULL);
-	fc_admin_become_caller(&caller);
+	fc_run_as_end(&caller);
 	for (i = 0; i < count; i++)
 	{
 		destroy_versions(&ids[i], 0);

@@ -35,12 +35,12 @@
 static uint64
 read_versions(const char *sql, int nargs, Oid *types, Datum *values)
 {
-	FcAdminCaller caller;
+	FcRunAs		caller;
 
 	fc_admin_become_owner(&caller);
 	if (SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the key versions");
-	fc_admin_become_caller(&caller);
+	fc_run_as_end(&caller);
 	return SPI_processed;
 }
 

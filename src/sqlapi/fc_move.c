@@ -92,32 +92,15 @@ typedef struct MoveItem
 
 /* ---- reading and writing the key tables ---- */
 
-static Oid
-tables_owner(void)
-{
-	Oid			relid = fc_keyring_table("key_versions");
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-/* An error leaves it to the end of the transaction to switch back. */
 static uint64
 write_as_owner(const char *sql, int nargs, Oid *types, Datum *values)
 {
-	Oid			user;
-	int			context;
+	FcRunAs		caller;
 	uint64		rows;
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(tables_owner(), context | SECURITY_LOCAL_USERID_CHANGE);
+	fc_admin_become_owner(&caller);
 	rows = fc_admin_execute(sql, nargs, types, values, NULL);
-	SetUserIdAndSecContext(user, context);
+	fc_run_as_end(&caller);
 	return rows;
 }
 
@@ -125,14 +108,12 @@ write_as_owner(const char *sql, int nargs, Oid *types, Datum *values)
 static void
 read_as_owner(const char *sql, int nargs, Oid *types, Datum *values)
 {
-	Oid			user;
-	int			context;
+	FcRunAs		caller;
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(tables_owner(), context | SECURITY_LOCAL_USERID_CHANGE);
+	fc_admin_become_owner(&caller);
 	if (SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the key tables");
-	SetUserIdAndSecContext(user, context);
+	fc_run_as_end(&caller);
 }
 
 static void

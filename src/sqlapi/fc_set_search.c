@@ -59,6 +59,7 @@
 #include "pg/fc_keyring.h"
 #include "pg/fc_report.h"
 #include "sqlapi/fc_admin.h"
+#include "sqlapi/fc_relation.h"
 #include "sqlapi/fc_sqlapi.h"
 #include "sqlapi/fc_tags.h"
 #include "sqlapi/fc_walk.h"
@@ -120,13 +121,6 @@ run_alter(const char *sql)
 		elog(ERROR, "could not alter a table: %s", SPI_result_code_string(result));
 }
 
-static char *
-relation_label(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-}
-
 /* What ALTER ... TYPE sets back to the type's own: what to run to have it again. */
 static List *
 storage_statements(const Change *change, List *members)
@@ -142,7 +136,7 @@ storage_statements(const Change *change, List *members)
 
 		if (form == NULL)
 			continue;
-		prefix = psprintf("ALTER TABLE ONLY %s ALTER COLUMN %s SET ", relation_label(lfirst_oid(cell)),
+		prefix = psprintf("ALTER TABLE ONLY %s ALTER COLUMN %s SET ", fc_relation_name(lfirst_oid(cell)),
 						  quote_identifier(change->column));
 		if (form->attstorage != get_typstorage(form->atttypid))
 			statements = lappend(statements, psprintf("%sSTORAGE %s", prefix,
@@ -171,7 +165,7 @@ switch_mode(Change *change, List *members, uint8 mode)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "ALTER TABLE %s ALTER COLUMN %s TYPE pg_catalog.encrypted_text(%s",
-					 relation_label(change->relation), quote_identifier(change->column),
+					 fc_relation_name(change->relation), quote_identifier(change->column),
 					 quote_literal_cstr(fc_prefix_label(prefix)));
 	if (name != NULL)
 		appendStringInfo(&sql, ", 'searchable=%s'", name);
@@ -321,10 +315,10 @@ check_member(const Change *change, Oid relation)
 	fc_walk_check_owner(&column, change->walk.command);
 	rel = table_open(relation, NoLock);
 	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
-		refuse(change, psprintf("%s is a foreign table.", relation_label(relation)),
+		refuse(change, psprintf("%s is a foreign table.", fc_relation_name(relation)),
 			   "Detach it first.");
 	if (OidIsValid(rel->rd_rel->reloftype))
-		refuse(change, psprintf("%s is a table of type %s.", relation_label(relation),
+		refuse(change, psprintf("%s is a table of type %s.", fc_relation_name(relation),
 								format_type_be(rel->rd_rel->reloftype)),
 			   "Use ALTER TABLE ... NOT OF first.");
 	/* columns of other tables that have its row type */

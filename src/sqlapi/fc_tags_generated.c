@@ -30,6 +30,7 @@
 
 #include "pg/fc_compat.h"
 #include "sqlapi/fc_hooks.h"
+#include "sqlapi/fc_relation.h"
 #include "sqlapi/fc_tags.h"
 
 /* A generated column without its expression. */
@@ -113,8 +114,7 @@ fc_tags_suspend_generated(List *relations, const char *column)
 		if (!is_stored_generated(one->relation, one->attnum, &type))
 			continue;
 		sql = psprintf("ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION",
-					   quote_qualified_identifier(get_namespace_name(get_rel_namespace(one->relation)),
-												  get_rel_name(one->relation)),
+					   fc_relation_name(one->relation),
 					   quote_identifier(get_attname(one->relation, one->attnum, false)));
 		if (SPI_execute(sql, false, 0) != SPI_OK_UTILITY)
 			elog(ERROR, "could not alter a generated column");

@@ -23,11 +23,9 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "pg/fc_compat.h"
 #include "pg/fc_maintain.h"
@@ -228,10 +226,7 @@ end_batch(Course *course)
 	fc_maintain_yield();
 	if (course->walk->pause_ms <= 0)
 		return;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 (long) course->walk->pause_ms, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
+	fc_walk_sleep(course->walk->pause_ms);
 }
 
 /* For the view fieldcrypt.rotation_progress. */

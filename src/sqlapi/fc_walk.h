@@ -253,6 +253,9 @@ extern void fc_walk_check_owner(const FcWalkColumn *column, const char *command)
  */
 extern bool fc_walk_wait(FcWalk *walk);
 
+/* Until the time is over or the latch is set; obeys cancellation. */
+extern void fc_walk_sleep(int64 ms);
+
 /* ---- fc_walk_row.c ---- */
 
 typedef struct FcRowWriter FcRowWriter;

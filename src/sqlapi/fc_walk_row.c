@@ -20,11 +20,11 @@
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "pg/fc_compat.h"
+#include "sqlapi/fc_relation.h"
 #include "sqlapi/fc_walk.h"
 
 struct FcRowWriter
@@ -69,49 +69,32 @@ fc_row_writer_close(FcRowWriter *writer)
 	pfree(writer);
 }
 
-/* Expressions run as the table's owner; an error puts all back with the transaction. */
-typedef struct Invoker
-{
-	Oid			user;
-	int			context;
-	int			nest;
-} Invoker;
-
+/* Expressions are a user's code. */
 static void
-become_owner(FcRowWriter *writer, Invoker *invoker)
+become_owner(FcRowWriter *writer, FcRunAs *invoker)
 {
-	invoker->nest = NewGUCNestLevel();
-	GetUserIdAndSecContext(&invoker->user, &invoker->context);
-	SetUserIdAndSecContext(writer->rel->rd_rel->relowner,
-						   invoker->context | SECURITY_RESTRICTED_OPERATION);
-}
-
-static void
-become_invoker(const Invoker *invoker)
-{
-	AtEOXact_GUC(false, invoker->nest);
-	SetUserIdAndSecContext(invoker->user, invoker->context);
+	fc_run_as(writer->rel->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION, invoker);
 }
 
 static void
 compute_generated(FcRowWriter *writer)
 {
-	Invoker		invoker;
+	FcRunAs		invoker;
 
 	become_owner(writer, &invoker);
 	/* all of them, as for a new row: the executor knows no list of changed columns */
 	ExecComputeStoredGenerated(writer->info, writer->estate, writer->new, CMD_INSERT);
-	become_invoker(&invoker);
+	fc_run_as_end(&invoker);
 }
 
 static void
 enter_indexes(FcRowWriter *writer, FcUpdateIndexes update)
 {
-	Invoker		invoker;
+	FcRunAs		invoker;
 
 	become_owner(writer, &invoker);
 	(void) fc_insert_index_tuples(writer->info, writer->new, writer->estate, update);
-	become_invoker(&invoker);
+	fc_run_as_end(&invoker);
 }
 
 static TM_Result

@@ -30,6 +30,15 @@
 
 #define WAIT_POLL_MS 20
 
+void
+fc_walk_sleep(int64 ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) ms,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
 static void
 show_waiting(const FcWalk *walk)
 {
@@ -58,10 +67,7 @@ go_on(FcWalk *walk, TimestampTz since)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("canceling statement due to lock timeout"),
 				 errhint("Call the procedure again: it goes on where it stopped.")));
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 WAIT_POLL_MS, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
+	fc_walk_sleep(WAIT_POLL_MS);
 	return true;
 }
 
