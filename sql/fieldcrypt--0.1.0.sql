@@ -99,6 +99,7 @@ CREATE FUNCTION pg_catalog.encrypted_text(bpchar, int4, bool) RETURNS pg_catalog
 COMMENT ON FUNCTION pg_catalog.encrypted_text(bpchar, int4, bool) IS 'encrypt char(n), without its padding';
 CREATE CAST (bpchar AS pg_catalog.encrypted_text)
     WITH FUNCTION pg_catalog.encrypted_text(bpchar, int4, bool) AS ASSIGNMENT;
+COMMENT ON CAST (bpchar AS pg_catalog.encrypted_text) IS 'encrypt char(n), without its padding';
 
 -- Types whose cast to text is not their output.  Any other is assigned by I/O.
 CREATE FUNCTION pg_catalog.encrypted_text(boolean, int4, bool) RETURNS pg_catalog.encrypted_text
@@ -113,7 +114,6 @@ COMMENT ON FUNCTION pg_catalog.encrypted_text(inet, int4, bool) IS 'encrypt inet
 CREATE CAST (inet AS pg_catalog.encrypted_text)
     WITH FUNCTION pg_catalog.encrypted_text(inet, int4, bool) AS ASSIGNMENT;
 COMMENT ON CAST (inet AS pg_catalog.encrypted_text) IS 'encrypt';
-COMMENT ON CAST (bpchar AS pg_catalog.encrypted_text) IS 'encrypt char(n), without its padding';
 
 CREATE FUNCTION pg_catalog.text(pg_catalog.encrypted_text) RETURNS text
     LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_encrypted_text_to_text';
