@@ -8,25 +8,11 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/fc_b64.h"
 #include "crypto/fc_envelope.h"
-
-#define CHECK(condition)                                                               \
-	do                                                                                 \
-	{                                                                                  \
-		if (!(condition))                                                              \
-		{                                                                              \
-			fprintf(stderr, "property failed at line %d: %s\n", __LINE__, #condition); \
-			abort();                                                                   \
-		}                                                                              \
-	} while (0)
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fc_fuzz.h"
 
 /* Exactly n bytes, so that one more is seen. */
 static void *

@@ -8,33 +8,20 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "crypto/fc_crypto.h"
 #include "crypto/fc_envelope.h"
+#include "fc_fuzz.h"
 
 #ifndef FC_VECTORS
 #define FC_VECTORS "../vectors"
 #endif
 
-#define CHECK(condition)                                                               \
-	do                                                                                 \
-	{                                                                                  \
-		if (!(condition))                                                              \
-		{                                                                              \
-			fprintf(stderr, "property failed at line %d: %s\n", __LINE__, #condition); \
-			abort();                                                                   \
-		}                                                                              \
-	} while (0)
-
 #define MAX_SEALED 64
 #define MAX_BYTES 512
 
 extern int LLVMFuzzerInitialize(int *argc, char ***argv);
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t sealed[MAX_SEALED][MAX_BYTES];
 static size_t sealed_len[MAX_SEALED];

@@ -10,29 +10,15 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kms/fc_kms_vault.h"
-
-#define CHECK(condition)                                                               \
-	do                                                                                 \
-	{                                                                                  \
-		if (!(condition))                                                              \
-		{                                                                              \
-			fprintf(stderr, "property failed at line %d: %s\n", __LINE__, #condition); \
-			abort();                                                                   \
-		}                                                                              \
-	} while (0)
+#include "fc_fuzz.h"
 
 #define ANSWERS_MAX 6
 #define TOKEN "s.AAAAAAAAAAAAAAAAAAAAAAAA"
 #define SECRET_BASE64 "W1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1s="
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char file[] = "/tmp/fuzz_vault_XXXXXX";
 

@@ -11,26 +11,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kms/fc_kms_vault.h"
-
-#define CHECK(condition)                                                               \
-	do                                                                                 \
-	{                                                                                  \
-		if (!(condition))                                                              \
-		{                                                                              \
-			fprintf(stderr, "property failed at line %d: %s\n", __LINE__, #condition); \
-			abort();                                                                   \
-		}                                                                              \
-	} while (0)
+#include "fc_fuzz.h"
 
 #define OPTIONS_MAX 20
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_text(const char *text, bool slashes)

@@ -16,15 +16,6 @@ my $rows = 50000;
 my $node = new_node('main');
 my $dir = PostgreSQL::Test::Utils::tempdir('rewrap');
 
-sub script
-{
-	my ($name, $text) = @_;
-	open(my $fh, '>', "$dir/$name") or die "$dir/$name: $!";
-	print $fh $text;
-	close($fh) or die "$dir/$name: $!";
-	return "$dir/$name";
-}
-
 sub super { return sql($node, 'postgres', @_) }
 
 # Values of the key per version, as "version|values" lines.
@@ -70,10 +61,10 @@ is(usage(), "1|$rows", 'all values are under version 1');
 
 # ---- with clients ----
 
-my $read = script('read.sql',
+my $read = script_file($dir, 'read.sql',
 	"\\set id random(1, $rows)\nSELECT 1 / (v::text LIKE 'value :id %')::int FROM walked WHERE id = :id;\n"
 );
-my $update = script('update.sql',
+my $update = script_file($dir, 'update.sql',
 	"\\set id random(1, $rows)\n"
 	  . "UPDATE walked SET n = n WHERE id = :id;\n"
 	  . "UPDATE walked SET n = n + 1, v = 'value :id ' || n + 1 WHERE id = :id;\n");

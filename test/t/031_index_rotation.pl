@@ -24,15 +24,6 @@ my $node = new_node(
 	conf => "max_prepared_transactions = 5\n");
 my $dir = PostgreSQL::Test::Utils::tempdir('index');
 
-sub script
-{
-	my ($name, $text) = @_;
-	open(my $fh, '>', "$dir/$name") or die "$dir/$name: $!";
-	print $fh $text;
-	close($fh) or die "$dir/$name: $!";
-	return "$dir/$name";
-}
-
 sub super { return sql($node, 'postgres', @_) }
 
 my $rotate = "CALL fieldcrypt.rotate_index_key('ix', batch_rows => 200)";
@@ -73,29 +64,6 @@ sub all_found
 }
 
 # A rotation in the background; its pid once it is at work.
-sub start_rotation
-{
-	my ($out) = @_;
-	my $handle = IPC::Run::start(
-		[
-			'psql', '-XAtq', '-U', 'postgres', '-d',
-			$node->connstr('postgres') . ' application_name=rotation',
-			'-c', $out
-		],
-		'<',
-		\undef,
-		'>', "$dir/rotation.out", '2>', "$dir/rotation.err");
-	my $pid;
-
-	wait_until('a rotation runs',
-		sub {
-			$pid = super("SELECT pid FROM pg_stat_activity WHERE application_name = 'rotation'"
-				  . " AND query LIKE 'CALL%'");
-			$pid ne '' || !$handle->pumpable;
-		});
-	return ($handle, $pid);
-}
-
 super(
 	q{
 	SELECT fieldcrypt.create_key('ix');
@@ -114,13 +82,13 @@ super('ANALYZE searched');
 # ---- with clients ----
 
 # A search that misses its row divides by zero.
-my $search = script('search.sql',
+my $search = script_file($dir, 'search.sql',
 	"\\set id random(1, $rows)\nSELECT 1 / count(*) FROM searched WHERE v = 'value ' || :id;\n"
 );
-my $join = script('join.sql',
+my $join = script_file($dir, 'join.sql',
 	"\\set id random(1, $rows)\nSELECT 1 / count(*) FROM searched WHERE id = :id AND v = ANY (ARRAY['value ' || :id, 'none']);\n"
 );
-my $update = script('update.sql',
+my $update = script_file($dir, 'update.sql',
 	"\\set id random(1, $rows)\n"
 	  . "UPDATE searched SET n = n + 1, v = 'value ' || :id WHERE v = 'value ' || :id RETURNING 1 / 1;\n"
 	  . "BEGIN;\nUPDATE searched SET n = n + 1 WHERE v = 'value ' || :id;\n"
@@ -173,7 +141,7 @@ super("COMMIT PREPARED 'two'");
 
 super("SELECT fieldcrypt.create_key('ix2'); SELECT fieldcrypt.grant_key('ix2', 'public', 'decrypt');"
 	  . "CREATE TABLE second (v encrypted_text('ix2', 'searchable'))");
-my ($first) = start_rotation($rotate);
+my ($first) = start_call($node, 'rotation', $rotate, $dir);
 super("CALL fieldcrypt.rotate_index_key('ix2')");
 $first->finish;
 is($first->full_result(0), 0, 'two rotations at a time do not wait for each other for ever')
@@ -186,8 +154,8 @@ is(in_use(), '5|active', 'the interrupted rotation has ended');
 sub stop_in_the_middle
 {
 	my ($version) = @_;
-	my ($handle, $pid) = start_rotation(
-		"CALL fieldcrypt.rotate_index_key('ix', batch_rows => 50, pause => '50 ms')");
+	my ($handle, $pid) = start_call($node, 'rotation',
+		"CALL fieldcrypt.rotate_index_key('ix', batch_rows => 50, pause => '50 ms')", $dir);
 
 	wait_until('half of the tags are new',
 		sub { tags() =~ /^\d+\|\d+\n$version\|\d{3,}$/ });
@@ -270,13 +238,13 @@ my $interrupted = 0;
 
 foreach my $round (1 .. 10)
 {
-	my ($handle, $pid) = start_rotation($rotate);
+	my ($handle, $pid) = start_call($node, 'rotation', $rotate, $dir);
 
 	usleep(int(rand(300_000)));
 	kill(9, $pid) if $pid ne '';
 	eval { $handle->finish };
 	wait_until('the server is back',
-		sub { ($node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'postgres' ]))[0] == 0 });
+		sub { come_back($node) });
 	my $left = in_use();
 	$interrupted++ if $left =~ s/\n/ /g;
 	note("round $round: $left");
@@ -307,7 +275,7 @@ sub modes
 super("CREATE TABLE moded (id int PRIMARY KEY, n int DEFAULT 0, v encrypted_text('ix'))");
 super("INSERT INTO moded (id, v) SELECT i, 'Value ' || i FROM generate_series(1, $rows) i");
 super("CREATE INDEX ON moded (fieldcrypt.blind_index(v))");
-my $write = script('moded.sql',
+my $write = script_file($dir, 'moded.sql',
 	"\\set id random(1, $rows)\nUPDATE moded SET n = n + 1, v = 'Value ' || :id WHERE id = :id;\n"
 	  . "SELECT 1 / count(*) FROM moded WHERE id = :id AND v = 'Value ' || :id;\n");
 $interrupted = 0;
@@ -321,7 +289,7 @@ foreach my $round (1 .. 6)
 			'-f', $write, $node->connstr('postgres')
 		],
 		'<', \undef, '>', "$dir/clients.out", '2>', "$dir/clients.err");
-	my ($handle, $pid) = start_rotation($change);
+	my ($handle, $pid) = start_call($node, 'rotation', $change, $dir);
 
 	usleep(int(rand(400_000)));
 	kill(9, $pid) if $pid ne '';
@@ -329,7 +297,7 @@ foreach my $round (1 .. 6)
 	# the crash has ended the clients, unless the change was done before
 	$clients->kill_kill;
 	wait_until('the server is back',
-		sub { ($node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'postgres' ]))[0] == 0 });
+		sub { come_back($node) });
 	unlike(slurp_file("$dir/clients.err"), qr/division by zero/, "round $round: no search of a client missed its row");
 	my ($type, $values) = (search_mode(), modes());
 	$interrupted++ if $type ne $mode || $values ne $mode;

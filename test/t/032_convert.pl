@@ -91,52 +91,6 @@ sub columns
 		  . " WHERE attrelid = 'conv'::regclass AND attnum > 0 AND NOT attisdropped");
 }
 
-sub start_conversion
-{
-	my ($encrypt) = @_;
-	my $run = IPC::Run::start(
-		[
-			'psql', '-XAtq', '-U', 'postgres', '-d',
-			$node->connstr('postgres') . ' application_name=conversion',
-			'-c', command($encrypt, ", pause => '4 ms'")
-		],
-		'<',
-		\undef,
-		'>', "$dir/conversion.out", '2>', "$dir/conversion.err");
-	my $pid = wait_until(
-		'the conversion runs',
-		sub {
-			my $found = super(
-				"SELECT pid FROM pg_stat_activity WHERE application_name = 'conversion'"
-				  . " AND query LIKE 'CALL%'");
-			$found ne '' ? $found : !$run->pumpable ? 'over' : 0;
-		});
-	return ($run, $pid);
-}
-
-# With the postmaster goes everything, as when the machine fails.
-sub kill_all
-{
-	my @children = child_pids($node, qr/./);
-
-	$node->kill9;
-	kill(9, @children) if @children;
-	return;
-}
-
-sub come_back
-{
-	my ($victim) = @_;
-
-	if ($victim eq 'postmaster')
-	{
-		# a failed start may have met the old process's file
-		$node->{_pid} = undef;
-		$node->start(fail_ok => 1) or return 0;
-	}
-	return ($node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'postgres' ]))[0] == 0;
-}
-
 super(
 	q{
 	SELECT fieldcrypt.create_key('conv');
@@ -164,14 +118,14 @@ foreach my $round (1 .. $rounds)
 	my $encrypt = !encrypted();
 	my $victim = $round % 3 ? 'backend' : 'postmaster';
 	my $clients = start_clients('killed');
-	my ($run, $pid) = start_conversion($encrypt);
+	my ($run, $pid) = start_call($node, 'conversion', command($encrypt, ", pause => '4 ms'"), $dir);
 
 	usleep(int(rand(900_000 * $duration)));
-	if ($victim eq 'postmaster') { kill_all() }
-	elsif ($pid ne 'over') { kill_hard($pid) }
+	if ($victim eq 'postmaster') { kill_all($node) }
+	elsif ($pid ne '') { kill_hard($pid) }
 	eval { $run->finish };
 	stop_clients($clients);
-	wait_until("round $round: the server is back", sub { come_back($victim) });
+	wait_until("round $round: the server is back", sub { come_back($node, $victim eq 'postmaster') });
 	my $columns = columns();
 	$left++ if $columns ne 'copy,id,n,v';
 	note("round $round, kill -9 of the $victim while it " . ($encrypt ? 'encrypted' : 'decrypted') . ": $columns");

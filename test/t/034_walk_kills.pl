@@ -11,7 +11,6 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use FieldCrypt;
-use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
@@ -49,55 +48,11 @@ sub sound
 		  . " AND bi = fieldcrypt.blind_index(v)");
 }
 
-sub server_answers
-{
-	return (
-		$node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'postgres' ])
-	)[0] == 0;
-}
-
 # The walk, and the process of its backend.
-sub start_walk
-{
-	my ($command) = @_;
-	my $walk = IPC::Run::start(
-		[
-			'psql', '-XAtq', '-U', 'postgres', '-d',
-			$node->connstr('postgres') . ' application_name=walk',
-			'-c', "CALL fieldcrypt.${command}_key('walk', batch_rows => 100)"
-		],
-		'<',
-		\undef,
-		'>', "$dir/walk.out", '2>', "$dir/walk.err");
-	my $pid = wait_until(
-		'the walk runs',
-		sub {
-			my $found = super(
-				"SELECT pid FROM pg_stat_activity WHERE application_name = 'walk'"
-				  . " AND query LIKE 'CALL%'");
-			$found ne '' ? $found : !$walk->pumpable ? 'over' : 0;
-		});
-	return ($walk, $pid);
-}
-
-sub kill_walk { return kill(9, $_[0]) if $_[0] ne 'over' }
-
-# With the postmaster goes everything, as when the machine fails.  Processes
-# left behind may wait for ever for a lock that the walk held, and keep the
-# server from starting.
-sub kill_all
-{
-	my @children = child_pids($node, qr/./);
-
-	$node->kill9;
-	kill(9, @children) if @children;
-	return;
-}
-
 my %kill = (
-	backend => \&kill_walk,
+	backend => sub { kill_hard($_[0]) if $_[0] ne '' },
 	worker => sub { kill_hard($_[1]) },
-	postmaster => \&kill_all);
+	postmaster => sub { kill_all($node) });
 
 super(
 	q{
@@ -123,21 +78,14 @@ foreach my $round (1 .. $rounds)
 
 	super("CALL fieldcrypt.rotate_key('walk')");
 	my $worker = worker_pid($node);
-	my ($walk, $pid) = start_walk($command);
+	my ($walk, $pid) = start_call($node, 'walk',
+		"CALL fieldcrypt.${command}_key('walk', batch_rows => 100)", $dir);
 	usleep(int(rand(120_000)));
 	$kill{$victim}->($pid, $worker);
 	eval { $walk->finish };
 	wait_until(
 		"round $round: the server is back",
-		sub {
-			if ($victim eq 'postmaster')
-			{
-				# a failed start may have met the old process's file
-				$node->{_pid} = undef;
-				$node->start(fail_ok => 1) or return 0;
-			}
-			server_answers();
-		});
+		sub { come_back($node, $victim eq 'postmaster') });
 	my $left = usage();
 	$interrupted++ if $left =~ s/\n/ /g;
 	note("round $round, kill -9 of the $victim during $command: $left");

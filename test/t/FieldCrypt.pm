@@ -38,7 +38,8 @@ our @EXPORT = qw(
   write_provider_file write_key_file
   sql sql_ok sql_fails
   wait_until now_and_then
-  kms_calls worker_pid child_pids kill_hard
+  kms_calls worker_pid child_pids kill_hard kill_all come_back
+  script_file start_call
   log_position log_since
   run_tool
   secret_forms hits_in_string hits_in_dir hits_in_file
@@ -400,6 +401,72 @@ sub kill_hard
 	die 'no process to kill'
 	  unless defined $pid && $pid =~ /^\d+$/ && $pid > 1;
 	return kill(9, $pid);
+}
+
+# With the postmaster goes everything, as when the machine fails.  Processes
+# left behind may wait for ever for a lock that a killed one held, and keep the
+# server from starting.
+sub kill_all
+{
+	my ($node) = @_;
+	my @children = child_pids($node, qr/./);
+
+	$node->kill9;
+	kill(9, @children) if @children;
+	return;
+}
+
+# Does the server answer again after a crash?  To be asked again if not; after
+# kill_all it has to be started.
+sub come_back
+{
+	my ($node, $start) = @_;
+
+	if ($start)
+	{
+		# a failed start may have met the old process's file
+		$node->{_pid} = undef;
+		$node->start(fail_ok => 1) or return 0;
+	}
+	return ($node->psql('postgres', 'SELECT 1',
+			extra_params => [ '-U', 'postgres' ]))[0] == 0;
+}
+
+# A file for pgbench; its path.
+sub script_file
+{
+	my ($dir, $name, $text) = @_;
+
+	open(my $fh, '>', "$dir/$name") or die "$dir/$name: $!";
+	print $fh $text;
+	close($fh) or die "$dir/$name: $!";
+	return "$dir/$name";
+}
+
+# A session, known by its name, that runs one CALL in the background, once it
+# does.  Its handle, and its pid or '' if it is over.  What it prints is in
+# $name.out and $name.err.
+sub start_call
+{
+	my ($node, $name, $call, $dir) = @_;
+	my $handle = IPC::Run::start(
+		[
+			'psql', '-XAtq', '-U', 'postgres', '-d',
+			$node->connstr('postgres') . " application_name=$name",
+			'-c', $call
+		],
+		'<',
+		\undef,
+		'>', "$dir/$name.out", '2>', "$dir/$name.err");
+	my $pid = wait_until(
+		"$name runs",
+		sub {
+			my $found = sql($node, 'postgres',
+				"SELECT pid FROM pg_stat_activity WHERE application_name = '$name'"
+				  . " AND query LIKE 'CALL%'");
+			$found ne '' ? $found : !$handle->pumpable ? 'over' : 0;
+		});
+	return ($handle, $pid eq 'over' ? '' : $pid);
 }
 
 sub log_position
