@@ -13,7 +13,7 @@
 #   ROWS=1000000  BIG_ROWS=10000  REPETITIONS=3  SEGMENT=4 (seconds of a pgbench run)
 #   READERS=1  WRITERS=1  PAUSES="0 20"  (ms; one walk of the big table for each)
 set -euo pipefail
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 ROWS=${ROWS:-1000000}
 BIG_ROWS=${BIG_ROWS:-10000}
@@ -25,11 +25,6 @@ PAUSES=${PAUSES:-0 20}
 KINDS="short incompressible compressible"
 WALKS="update rewrap_key reencrypt_key rotate_index_key"
 FAILED=0
-
-say()
-{
-	echo "# $*" >&2
-}
 
 check()
 {
@@ -54,20 +49,9 @@ timed()
 	sql -o /dev/null -c '\timing on' -c "$1" 2>/dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 1
 }
 
-median()
-{
-	sort -n "$1" | awk '{ a[NR] = $1 } END { print NR % 2 ? a[(NR + 1) / 2] : (a[NR / 2] + a[NR / 2 + 1]) / 2 }'
-}
-
-ratio()
+ratio_of()
 {
 	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'
-}
-
-# "1.02 (at least 0.7: yes)"
-at_least()
-{
-	awk -v v="$1" -v limit="$2" 'BEGIN { printf "%s (at least %s: %s)", v, limit, (v >= limit) ? "yes" : "NO" }'
 }
 
 # ---- clients ----
@@ -188,12 +172,7 @@ bash "$FC_ROOT/test/setup.sh" demo >&2 </dev/null
 fc_work_dir rotation
 DIR=$FC_WORK/server
 RESULTS=$(mktemp -d)
-finish()
-{
-	rm -rf "$RESULTS"
-	fc_cleanup "$1"
-}
-trap 'finish $?' EXIT
+trap 'bench_finish $?' EXIT
 
 say "build and start"
 fc_copy_tree "$FC_WORK/src"
@@ -255,8 +234,8 @@ for kind in $KINDS; do
 done
 
 cat <<END
-Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1048576 }' /proc/meminfo) RAM,
-Linux $(uname -r), PostgreSQL $(sql -c 'SHOW server_version'), $(openssl version | cut -d' ' -f1,2); load average at the end $(cut -d' ' -f1-3 /proc/loadavg).
+$(machine)
+Load average at the end: $(cut -d' ' -f1-3 /proc/loadavg).
 $ROWS values; clients: $READERS reading, $WRITERS updating; batches of 1000 rows.
 
 | rotate_key + rewrap_key, pause | seconds | values per second | reads per second before | during | after | during to before | updates per second before | during | after |
@@ -267,7 +246,7 @@ for pause in $PAUSES; do
 	before=$(mean "$RESULTS/read.before.$phase")
 	during=$(mean "$RESULTS/read.during.$phase")
 	seconds=$(cat "$RESULTS/seconds.$phase")
-	echo "| $pause ms | $seconds | $((ROWS / (seconds > 0 ? seconds : 1))) | $before | $during | $(mean "$RESULTS/read.after.$phase") | $(at_least "$(ratio "$during" "$before")" 0.7) | $(mean "$RESULTS/update.before.$phase") | $(mean "$RESULTS/update.during.$phase") | $(mean "$RESULTS/update.after.$phase") |"
+	echo "| $pause ms | $seconds | $((ROWS / (seconds > 0 ? seconds : 1))) | $before | $during | $(mean "$RESULTS/read.after.$phase") | $(verdict "$(ratio_of "$during" "$before")" "at least" 0.7) | $(mean "$RESULTS/update.before.$phase") | $(mean "$RESULTS/update.during.$phase") | $(mean "$RESULTS/update.after.$phase") |"
 done
 cat <<END
 
@@ -281,13 +260,13 @@ for kind in $KINDS; do
 	esac
 	printf '| %s | ' "$title"
 	for walk in $WALKS; do
-		printf '%.1f | ' "$(median "$RESULTS/$kind.$walk")"
+		printf '%.1f | ' "$(median "$kind.$walk")"
 	done
-	r=$(ratio "$(median "$RESULTS/$kind.reencrypt_key")" "$(median "$RESULTS/$kind.rewrap_key")")
+	r=$(ratio_of "$(median "$kind.reencrypt_key")" "$(median "$kind.rewrap_key")")
 	if [ "$kind" = short ]; then
 		echo "$r |"
 	else
-		echo "$(at_least "$r" 2) |"
+		echo "$(verdict "$r" "at least" 2) |"
 	fi
 done
 exit "$FAILED"
