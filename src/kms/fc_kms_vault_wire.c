@@ -27,6 +27,10 @@
 /* So much of a request in an error is no accident, and shorter than a credential. */
 #define FC_VAULT_ECHO_MAX	16
 
+/* What tokens, secret ids and base64 are made of; prefixes end in a dot. */
+#define FC_VAULT_CREDENTIAL_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-"
+#define FC_VAULT_CREDENTIAL_MIN	20
+
 /* What may stand in a ciphertext; none of it needs quoting. */
 #define FC_VAULT_CIPHERTEXT_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=:._-"
 #define FC_VAULT_CIPHERTEXT_PREFIX "vault:v"
@@ -339,6 +343,33 @@ wire_echoes(const char *text, const FcVaultCall *st)
 	return false;
 }
 
+/*
+ * Put *** in the place of every word that could be a credential, sent in this
+ * call, in one before it, or never: a long one that is not all small letters
+ * as words and paths are.
+ */
+static void
+wire_hide(char *text)
+{
+	char	   *out = text;
+
+	while (*text != '\0')
+	{
+		size_t		len = strspn(text, FC_VAULT_CREDENTIAL_CHARS);
+		bool		hide = len >= FC_VAULT_CREDENTIAL_MIN && strspn(text, "abcdefghijklmnopqrstuvwxyz/_-") < len;
+
+		if (len == 0)
+			len = 1;
+		if (hide)
+			memcpy(out, "***", 3);
+		else
+			memmove(out, text, len);
+		out += hide ? 3 : len;
+		text += len;
+	}
+	*out = '\0';
+}
+
 FcStatus
 fc_vault_classify(const char *address, FcVaultPhase phase, const FcKmsCall *call,
 				  FcKmsError *error)
@@ -367,6 +398,7 @@ fc_vault_classify(const char *address, FcVaultPhase phase, const FcKmsCall *call
 
 	if (wire_echoes(errors, call->state))
 		snprintf(errors, sizeof(errors), "(a text that repeats what was sent)");
+	wire_hide(errors);
 	if (status == FC_ERR_KMS_AUTH)
 		advice = phase == FC_VAULT_ASK ? " (policy, mount, path or namespace)" : " (login)";
 	(void) fc_kms_fail(error, status, 0, "%.80s answered %d%s%s%.150s", address, http->status,

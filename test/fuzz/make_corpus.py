@@ -45,6 +45,8 @@ ANSWERS = {
     "renew-late": (0x43, (500, b'{"errors":["past the max TTL, cannot renew"]}'), LOGIN),
     "revoked": (0x41, (403, b'{"errors":["permission denied"]}'), LOGIN,
                 (403, b'{"errors":["1 error occurred:\\n\\t* permission denied\\n\\n"]}')),
+    "token-before": (0x41, (403, b'{"errors":["permission denied"]}'), LOGIN,
+                     (403, b'{"errors":["0 s.AAAAAAAAAAAAAAAAAAAAAAAA"]}')),
     "standby": (0x41, (307, b""), (503, b'{"errors":["Vault is sealed"]}')),
     "no-key": (0x41, (400, b'{"errors":["encryption key not found"]}')),
     "page": (0x41, (403, b"<html></html>")),

@@ -650,6 +650,15 @@ test_long_errors(void)
 	   "a token is not repeated: %s", call.error.message);
 	fc_kms_vault.finish(instance, &call);
 
+	/* one that is not the one sent, as that of a session before */
+	start(&call, FC_KMS_UNWRAP);
+	(void) fc_kms_vault.begin(instance, &call);
+	(void) answer(instance, &call, 503, "{\"errors\":[\"0 s.tx/hvs.CAESIJlWh4sY5x0-q_Z7 at transit/decrypt/patients\"]}");
+	ok(call.error.status == FC_ERR_KMS_RETRY &&
+	   strstr(call.error.message, ": 0 s.tx/hvs.*** at transit/decrypt/patients") != NULL,
+	   "nor any other: %s", call.error.message);
+	fc_kms_vault.finish(instance, &call);
+
 	start(&call, FC_KMS_UNWRAP);
 	(void) fc_kms_vault.begin(instance, &call);
 	call.http.transport = FC_OK;
