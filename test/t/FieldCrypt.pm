@@ -428,8 +428,13 @@ sub come_back
 		$node->{_pid} = undef;
 		$node->start(fail_ok => 1) or return 0;
 	}
-	return ($node->psql('postgres', 'SELECT 1',
-			extra_params => [ '-U', 'postgres' ]))[0] == 0;
+
+	# psql that is refused may be gone before it is sent the statement
+	my $answers = eval {
+		($node->psql('postgres', 'SELECT 1',
+				extra_params => [ '-U', 'postgres' ]))[0] == 0;
+	};
+	return $answers // 0;
 }
 
 # A file for pgbench; its path.
