@@ -1062,25 +1062,25 @@ COMMENT ON FUNCTION fieldcrypt.key_usage(text) IS
 ----------------------------------------------------------------------
 
 CREATE PROCEDURE fieldcrypt.rewrap_column(relation regclass, "column" text, batch_rows integer DEFAULT 1000,
-    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    pause interval DEFAULT NULL, max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_rewrap_column';
 COMMENT ON PROCEDURE fieldcrypt.rewrap_column(regclass, text, integer, interval, interval, boolean) IS
     'move a column''s values to the active version of their keys: only the wrapped data key changes';
 
 CREATE PROCEDURE fieldcrypt.rewrap_key(key text, batch_rows integer DEFAULT 1000,
-    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    pause interval DEFAULT NULL, max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_rewrap_key';
 COMMENT ON PROCEDURE fieldcrypt.rewrap_key(text, integer, interval, interval, boolean) IS
     'move every value of a key in this database to the key''s active version: only the wrapped data key changes';
 
 CREATE PROCEDURE fieldcrypt.reencrypt_column(relation regclass, "column" text, batch_rows integer DEFAULT 1000,
-    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    pause interval DEFAULT NULL, max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_reencrypt_column';
 COMMENT ON PROCEDURE fieldcrypt.reencrypt_column(regclass, text, integer, interval, interval, boolean) IS
     'move a column''s values to the active version of their keys with fresh data keys; needs decrypt on the keys';
 
 CREATE PROCEDURE fieldcrypt.reencrypt_key(key text, batch_rows integer DEFAULT 1000,
-    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
+    pause interval DEFAULT NULL, max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_reencrypt_key';
 COMMENT ON PROCEDURE fieldcrypt.reencrypt_key(text, integer, interval, interval, boolean) IS
     'move every value of a key in this database to the key''s active version with fresh data keys; needs decrypt on the key';
@@ -1351,7 +1351,7 @@ COMMENT ON FUNCTION fieldcrypt.blind_index_report(regclass, text) IS
 ----------------------------------------------------------------------
 
 CREATE PROCEDURE fieldcrypt.rotate_index_key(key text, batch_rows integer DEFAULT 1000,
-    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false,
+    pause interval DEFAULT NULL, max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false,
     exclusive boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_rotate_index_key';
 REVOKE ALL ON PROCEDURE fieldcrypt.rotate_index_key(text, integer, interval, interval, boolean, boolean) FROM PUBLIC;
@@ -1400,7 +1400,7 @@ CREATE FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text[]) RETURNS fieldcry
 COMMENT ON FUNCTION fieldcrypt.to_wire(pg_catalog.encrypted_text[]) IS 'what a client sees as text[]; internal';
 
 CREATE PROCEDURE fieldcrypt.set_search(relation regclass, "column" text, mode text, batch_rows integer DEFAULT 1000,
-    pause interval DEFAULT '0', max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false,
+    pause interval DEFAULT NULL, max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false,
     exclusive boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_set_search';
 COMMENT ON PROCEDURE fieldcrypt.set_search(regclass, text, text, integer, interval, interval, boolean, boolean) IS
@@ -1681,7 +1681,7 @@ found(kind, object, verdict, detail) AS (
     UNION ALL
     SELECT 'WAL', pg_size_pretty(3 * bytes + rows * (2 * width + 60)), 'estimate', 'Full pages after checkpoints included.' FROM size WHERE bytes IS NOT NULL
     UNION ALL
-    SELECT 'time', justify_interval(make_interval(secs => GREATEST(1, round(rows / 15000.0)))) ::text, 'estimate', 'At 15000 rows a second, without pauses.' FROM size WHERE bytes IS NOT NULL
+    SELECT 'time', justify_interval(make_interval(secs => GREATEST(1, round(rows / 5000.0)))) ::text, 'estimate', 'At 5000 rows a second, with the pauses that it makes by default.' FROM size WHERE bytes IS NOT NULL
     UNION ALL
     SELECT 'sessions', tab, 'note', 'Prepared statements that return the column fail with "cached plan must not change result type" until they are prepared anew: have pools reconnect, or use DEALLOCATE ALL.' FROM a)
 SELECT f.kind, f.object, f.verdict, f.detail FROM found f
@@ -1691,21 +1691,21 @@ COMMENT ON FUNCTION fieldcrypt.assess(regclass, text, text, text, text) IS
     'what encrypt_column or decrypt_column would meet: what blocks it and how to remove that, what is replaced and kept, what it takes';
 
 CREATE PROCEDURE fieldcrypt.encrypt_column(relation regclass, "column" text, key text, searchable text DEFAULT NULL,
-    "using" text DEFAULT NULL, batch_rows integer DEFAULT 1000, pause interval DEFAULT '0',
+    "using" text DEFAULT NULL, batch_rows integer DEFAULT 1000, pause interval DEFAULT NULL,
     max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false, abandon boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_encrypt_column';
 COMMENT ON PROCEDURE fieldcrypt.encrypt_column(regclass, text, text, text, text, integer, interval, interval, boolean, boolean) IS
     'encrypt an existing column online; interrupted, call it again with the same arguments';
 
 CREATE PROCEDURE fieldcrypt.decrypt_column(relation regclass, "column" text, type text DEFAULT 'text',
-    batch_rows integer DEFAULT 1000, pause interval DEFAULT '0',
+    batch_rows integer DEFAULT 1000, pause interval DEFAULT NULL,
     max_duration interval DEFAULT NULL, dry_run boolean DEFAULT false, abandon boolean DEFAULT false)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_decrypt_column';
 COMMENT ON PROCEDURE fieldcrypt.decrypt_column(regclass, text, text, integer, interval, interval, boolean, boolean) IS
     'make an encrypted column plain again, online; interrupted, call it again with the same arguments';
 
 CREATE PROCEDURE fieldcrypt.verify_column(relation regclass, "column" text, batch_rows integer DEFAULT 1000,
-    pause interval DEFAULT '0', max_duration interval DEFAULT NULL,
+    pause interval DEFAULT NULL, max_duration interval DEFAULT NULL,
     INOUT "values" bigint DEFAULT NULL, INOUT bad bigint DEFAULT NULL)
     LANGUAGE C AS 'MODULE_PATHNAME', 'fc_verify_column';
 COMMENT ON PROCEDURE fieldcrypt.verify_column(regclass, text, integer, interval, interval, bigint, bigint) IS

@@ -43,6 +43,15 @@
 
 #define WALK_REPORT_MS 10000
 
+/*
+ * A walk that may choose its pauses rests twice as long as its batch took,
+ * which leaves others two thirds of the CPU and the disk it would use, and
+ * more where they are busy.  A batch that waited for something does not make
+ * it rest for long.
+ */
+#define WALK_REST_FACTOR 2
+#define WALK_REST_MAX_MS 1000
+
 /* One column's walk. */
 typedef struct Course
 {
@@ -214,19 +223,35 @@ run_batch(Course *course)
 	return more;
 }
 
-/* Commit the batch, and sleep where the caller asked for it. */
-static void
-end_batch(Course *course)
+/* How long to sleep after a batch. */
+static int64
+rest_ms(const FcWalk *walk, TimestampTz begun)
 {
+	int64		took;
+
+	if (walk->pause_ms != FC_WALK_REST)
+		return walk->pause_ms;
+	took = TimestampDifferenceMilliseconds(begun, GetCurrentTimestamp());
+	return Min(WALK_REST_FACTOR * took, WALK_REST_MAX_MS);
+}
+
+/* Commit the batch that began then, and sleep if there are more to come. */
+static void
+end_batch(Course *course, TimestampTz begun, bool more)
+{
+	int64		rest;
+
 	if (course->walk->atomic)
 		CommandCounterIncrement();
 	if (course->walk->dry_run || course->walk->atomic)
 		return;
 	SPI_commit();
 	fc_maintain_yield();
-	if (course->walk->pause_ms <= 0)
+	if (!more)
 		return;
-	fc_walk_sleep(course->walk->pause_ms);
+	rest = rest_ms(course->walk, begun);
+	if (rest > 0)
+		fc_walk_sleep(rest);
 }
 
 /* For the view fieldcrypt.rotation_progress. */
@@ -274,9 +299,11 @@ run_pass(Course *course)
 	ItemPointerSet(&course->next, 0, FirstOffsetNumber);
 	while (more && !walk->stopped)
 	{
+		TimestampTz begun = GetCurrentTimestamp();
+
 		show_progress(course);
 		more = run_batch(course);
-		end_batch(course);
+		end_batch(course, begun, more);
 		report_progress(course);
 		if (walk->deadline != 0 && GetCurrentTimestamp() >= walk->deadline)
 			walk->stopped = true;

@@ -177,6 +177,9 @@ typedef struct FcTask
 /* Rewrapping, re-encrypting and tagging anew; walk->mover says which. */
 extern const FcTask fc_move_task;
 
+/* In place of a pause: in proportion to what each batch took. */
+#define FC_WALK_REST (-1)
+
 /* What the caller of a walk chose, and what came of it. */
 struct FcWalk
 {
@@ -185,7 +188,7 @@ struct FcWalk
 	FcMover		mover;			/* of fc_move_task */
 	void	   *arg;			/* of other tasks */
 	int			batch_rows;
-	int64		pause_ms;
+	int64		pause_ms;		/* between batches, or FC_WALK_REST */
 	TimestampTz deadline;		/* 0 = none */
 	bool		dry_run;		/* look only, in one transaction */
 	bool		read_only;		/* look only, in batches */

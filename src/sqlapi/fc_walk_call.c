@@ -74,8 +74,7 @@ fc_walk_pace(FunctionCallInfo fcinfo, int n, const char *command, FcWalk *walk)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is out of range", "batch_rows"),
 				 errhint("Use a number from 1 to %d.", WALK_BATCH_ROWS_MAX)));
-	if (!PG_ARGISNULL(n + 1))
-		walk->pause_ms = interval_ms(fcinfo, n + 1, "pause");
+	walk->pause_ms = PG_ARGISNULL(n + 1) ? FC_WALK_REST : interval_ms(fcinfo, n + 1, "pause");
 	if (!PG_ARGISNULL(n + 2))
 		walk->deadline = GetCurrentTimestamp() + interval_ms(fcinfo, n + 2, "max_duration") * 1000;
 }
@@ -206,6 +205,7 @@ fc_walk_rewrap_key(const char *key, TimestampTz deadline, bool *worked)
 	walk.command = "rewrap_key";
 	walk.task = &fc_move_task;
 	walk.batch_rows = WALK_BATCH_ROWS;
+	walk.pause_ms = FC_WALK_REST;
 	walk.deadline = deadline;
 	walk_values(&walk, key);
 	*worked = walk.worked;

@@ -11,7 +11,7 @@
 # takes to write the bytes.  Times alone never fail the script.
 #
 #   ROWS=1000000  BIG_ROWS=10000  REPETITIONS=3  SEGMENT=4 (seconds of a pgbench run)
-#   READERS=1  WRITERS=1  PAUSES="0 20"  (ms; one walk of the big table for each)
+#   READERS=1  WRITERS=1  PAUSES="default 0ms"  (one walk of the big table for each)
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -21,7 +21,7 @@ REPETITIONS=${REPETITIONS:-3}
 SEGMENT=${SEGMENT:-4}
 READERS=${READERS:-1}
 WRITERS=${WRITERS:-1}
-PAUSES=${PAUSES:-0 20}
+PAUSES=${PAUSES:-default 0ms}
 KINDS="short incompressible compressible"
 WALKS="update rewrap_key reencrypt_key rotate_index_key"
 FAILED=0
@@ -111,16 +111,17 @@ measure_clients()
 # Rotate and rewrap the big table with clients, who are measured before and after too.
 walk_with_clients()
 {
-	local pause=$1 phase=pause$1 walk begin seconds
+	local pause=$1 phase=pause$1 option="" walk begin seconds
 
-	say "clients alone, then with a walk (pause $pause ms)"
+	[ "$pause" = default ] || option=", pause => '$pause'"
+	say "clients alone, then with a walk (pause: $pause)"
 	clients warm
 	measure_clients before "$phase"
 	# a segment that only the end of the walk reached is not counted
 	: >"$RESULTS/read.during.$phase"
 	begin=$(date +%s%N)
 	sql -c "CALL fieldcrypt.rotate_key('load')" \
-		-c "CALL fieldcrypt.rewrap_key('load', pause => '$pause ms')" 2>"$RESULTS/walk.log" >&2 &
+		-c "CALL fieldcrypt.rewrap_key('load'$option)" 2>"$RESULTS/walk.log" >&2 &
 	walk=$!
 	while kill -0 "$walk" 2>/dev/null; do
 		clients segment
@@ -130,7 +131,7 @@ walk_with_clients()
 	done
 	wait "$walk" || {
 		cat "$RESULTS/walk.log" >&2
-		check "the walk with pause $pause ms" failed completes
+		check "the walk with pause $pause" failed completes
 	}
 	seconds=$((($(date +%s%N) - begin) / 1000000000))
 	[ -s "$RESULTS/read.during.$phase" ] || fc_die "the walk ended within ${SEGMENT} s: use more ROWS"
@@ -149,10 +150,10 @@ measure()
 
 	case $walk in
 		update) t=$(timed "UPDATE plain_$kind SET v = v || ''") ;;
-		rotate_index_key) t=$(timed "CALL fieldcrypt.rotate_index_key('$kind')") ;;
+		rotate_index_key) t=$(timed "CALL fieldcrypt.rotate_index_key('$kind', pause => '0')") ;;
 		*)
 			sql -c "CALL fieldcrypt.rotate_key('$kind')"
-			t=$(timed "CALL fieldcrypt.$walk('$kind')")
+			t=$(timed "CALL fieldcrypt.$walk('$kind', pause => '0')")
 			;;
 	esac
 	[ "$rep" = 0 ] || awk -v t="$t" -v n="$rows" 'BEGIN { printf "%.2f\n", t * 1000 / n }' >>"$RESULTS/$kind.$walk"
@@ -246,7 +247,7 @@ for pause in $PAUSES; do
 	before=$(mean "$RESULTS/read.before.$phase")
 	during=$(mean "$RESULTS/read.during.$phase")
 	seconds=$(cat "$RESULTS/seconds.$phase")
-	echo "| $pause ms | $seconds | $((ROWS / (seconds > 0 ? seconds : 1))) | $before | $during | $(mean "$RESULTS/read.after.$phase") | $(verdict "$(ratio_of "$during" "$before")" "at least" 0.7) | $(mean "$RESULTS/update.before.$phase") | $(mean "$RESULTS/update.during.$phase") | $(mean "$RESULTS/update.after.$phase") |"
+	echo "| $pause | $seconds | $((ROWS / (seconds > 0 ? seconds : 1))) | $before | $during | $(mean "$RESULTS/read.after.$phase") | $(verdict "$(ratio_of "$during" "$before")" "at least" 0.7) | $(mean "$RESULTS/update.before.$phase") | $(mean "$RESULTS/update.during.$phase") | $(mean "$RESULTS/update.after.$phase") |"
 done
 cat <<END
 
