@@ -50,6 +50,7 @@ static struct
 	bool		encrypt;
 	FcSecret	key;
 } ecb_schedule;
+
 static EVP_MD_CTX *sha256_context;
 static EVP_MAC_CTX *hmac_context;
 

@@ -356,15 +356,18 @@ wire_hide(char *text)
 	while (*text != '\0')
 	{
 		size_t		len = strspn(text, FC_VAULT_CREDENTIAL_CHARS);
-		bool		hide = len >= FC_VAULT_CREDENTIAL_MIN && strspn(text, "abcdefghijklmnopqrstuvwxyz/_-") < len;
 
-		if (len == 0)
-			len = 1;
-		if (hide)
+		if (len >= FC_VAULT_CREDENTIAL_MIN && strspn(text, "abcdefghijklmnopqrstuvwxyz/_-") < len)
+		{
 			memcpy(out, "***", 3);
-		else
-			memmove(out, text, len);
-		out += hide ? 3 : len;
+			out += 3;
+			text += len;
+			continue;
+		}
+		if (len == 0)
+			len = 1;			/* what ends a word */
+		memmove(out, text, len);
+		out += len;
 		text += len;
 	}
 	*out = '\0';

@@ -96,6 +96,7 @@ sub wait_for_server
 	return wait_until(
 		"the server is back after $what",
 		sub {
+			return 0 if !come_back($node);
 			my ($ret, $out) = FieldCrypt::psql_as($node, 'app', 'SELECT 1');
 			return $ret == 0 && $out eq '1';
 		});
