@@ -17,6 +17,7 @@
 #include <openssl/rand.h>
 
 #include "crypto/fc_crypto.h"
+#include "crypto/fc_ephemeral.h"
 #include "crypto/fc_envelope.h"
 #include "crypto/fc_envelope_private.h"
 
@@ -309,6 +310,28 @@ test_values(void)
 	ok(copies(&data_key_masked, true) == 0, "open, suite 2: the derived key is gone at the end of the statement");
 }
 
+/* The key of a sort's copies: as long as its cipher, and no longer. */
+static FcEphemeral ephemeral;
+
+static FcStatus
+call_ephemeral(const FcSecret *master, uint8_t *value)
+{
+	FcStatus	status = fc_ephemeral_use(&ephemeral, master);
+
+	return status == FC_OK ? fc_ephemeral_apply(&ephemeral, 1, value, VALUE1_BYTES, value) : status;
+}
+
+static void
+test_ephemeral(void)
+{
+	uint8_t		value[VALUE1_BYTES] = { 0 };
+
+	ok(with_key(call_ephemeral, value, &master_masked) == FC_OK && copies(&master_masked, false) > 0,
+	   "ephemeral: the cipher has the key");
+	fc_ephemeral_free(&ephemeral);
+	ok(copies(&master_masked, true) == 0, "ephemeral: gone with the cipher");
+}
+
 /* What fc_crypto_keep_schedule allows, and where it ends. */
 static void
 test_kept_schedule(void)
@@ -398,6 +421,7 @@ main(void)
 	test_control();
 	test_values();
 	test_kept_schedule();
+	test_ephemeral();
 	test_hmac();
 	test_random_pool();
 	return tap_done();
