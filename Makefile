@@ -32,7 +32,7 @@ SHLIB_LINK = -Wl,-Bsymbolic-functions -lssl -lcrypto -lcurl -ljansson
 # Order matters: install makes the extension, the keys and the roles that the
 # later topics use.  test/lint/tests_listed.sh checks that none is forgotten.
 REGRESS = install typmod type_io casts bad_input values keys grants rotate \
-	views unkeyed refusals operators sorting blind_index index_forms folded matches \
+	views unkeyed refusals operators sorting sort_copies blind_index index_forms folded matches \
 	blind_index_report text_functions collation translate wire rewrap key_life keyring \
 	index_rotation set_search convert
 ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))

@@ -1712,6 +1712,61 @@ COMMENT ON PROCEDURE fieldcrypt.verify_column(regclass, text, integer, interval,
     'does every value of a column authenticate? Bad ones are named by place and key; returns how many there are';
 
 ----------------------------------------------------------------------
+-- Sorts on disk.  The planner has them compare copies of the texts under a key
+-- of their own, of this query, instead of opening values again and again.
+-- Nobody has a column of the type.
+----------------------------------------------------------------------
+
+CREATE TYPE fieldcrypt.sort_copy;
+CREATE FUNCTION fieldcrypt.sort_copy_in(cstring) RETURNS fieldcrypt.sort_copy
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_sort_copy_in';
+COMMENT ON FUNCTION fieldcrypt.sort_copy_in(cstring) IS 'I/O; raises an error';
+CREATE FUNCTION fieldcrypt.sort_copy_out(fieldcrypt.sort_copy) RETURNS cstring
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_sort_copy_out';
+COMMENT ON FUNCTION fieldcrypt.sort_copy_out(fieldcrypt.sort_copy) IS 'I/O; raises an error';
+CREATE TYPE fieldcrypt.sort_copy (
+    INPUT = fieldcrypt.sort_copy_in,
+    OUTPUT = fieldcrypt.sort_copy_out,
+    INTERNALLENGTH = VARIABLE,
+    ALIGNMENT = int4,
+    STORAGE = extended,
+    COLLATABLE = true
+);
+COMMENT ON TYPE fieldcrypt.sort_copy IS 'text of an encrypted value under a key that goes with the query; internal';
+REVOKE ALL ON TYPE fieldcrypt.sort_copy FROM PUBLIC;
+
+CREATE FUNCTION fieldcrypt.sort_copy(pg_catalog.encrypted_text) RETURNS fieldcrypt.sort_copy
+    LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'fc_sort_copy';
+COMMENT ON FUNCTION fieldcrypt.sort_copy(pg_catalog.encrypted_text) IS 'what a sort on disk compares; internal';
+CREATE FUNCTION fieldcrypt.sort_copy_lt(fieldcrypt.sort_copy, fieldcrypt.sort_copy) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_sort_copy_lt';
+COMMENT ON FUNCTION fieldcrypt.sort_copy_lt(fieldcrypt.sort_copy, fieldcrypt.sort_copy) IS 'implementation of < operator';
+CREATE FUNCTION fieldcrypt.sort_copy_gt(fieldcrypt.sort_copy, fieldcrypt.sort_copy) RETURNS bool
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_sort_copy_gt';
+COMMENT ON FUNCTION fieldcrypt.sort_copy_gt(fieldcrypt.sort_copy, fieldcrypt.sort_copy) IS 'implementation of > operator';
+CREATE FUNCTION fieldcrypt.sort_copy_cmp(fieldcrypt.sort_copy, fieldcrypt.sort_copy) RETURNS int4
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_sort_copy_cmp';
+COMMENT ON FUNCTION fieldcrypt.sort_copy_cmp(fieldcrypt.sort_copy, fieldcrypt.sort_copy) IS 'less-equal-greater';
+CREATE FUNCTION fieldcrypt.sort_copy_sortsupport(internal) RETURNS void
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_sort_copy_sortsupport';
+COMMENT ON FUNCTION fieldcrypt.sort_copy_sortsupport(internal) IS 'sort support';
+CREATE OPERATOR fieldcrypt.< (FUNCTION = fieldcrypt.sort_copy_lt,
+    LEFTARG = fieldcrypt.sort_copy, RIGHTARG = fieldcrypt.sort_copy, COMMUTATOR = OPERATOR(fieldcrypt.>));
+COMMENT ON OPERATOR fieldcrypt.< (fieldcrypt.sort_copy, fieldcrypt.sort_copy) IS 'less than';
+CREATE OPERATOR fieldcrypt.> (FUNCTION = fieldcrypt.sort_copy_gt,
+    LEFTARG = fieldcrypt.sort_copy, RIGHTARG = fieldcrypt.sort_copy, COMMUTATOR = OPERATOR(fieldcrypt.<));
+COMMENT ON OPERATOR fieldcrypt.> (fieldcrypt.sort_copy, fieldcrypt.sort_copy) IS 'greater than';
+CREATE OPERATOR FAMILY fieldcrypt.sort_copy_ops USING btree;
+COMMENT ON OPERATOR FAMILY fieldcrypt.sort_copy_ops USING btree IS 'sorts on disk';
+CREATE OPERATOR CLASS fieldcrypt.sort_copy_ops DEFAULT FOR TYPE fieldcrypt.sort_copy USING btree
+    FAMILY fieldcrypt.sort_copy_ops AS
+    OPERATOR 1 fieldcrypt.< (fieldcrypt.sort_copy, fieldcrypt.sort_copy),
+    OPERATOR 5 fieldcrypt.> (fieldcrypt.sort_copy, fieldcrypt.sort_copy),
+    FUNCTION 1 fieldcrypt.sort_copy_cmp(fieldcrypt.sort_copy, fieldcrypt.sort_copy),
+    FUNCTION 2 fieldcrypt.sort_copy_sortsupport(internal);
+COMMENT ON OPERATOR CLASS fieldcrypt.sort_copy_ops USING btree IS 'sorts on disk';
+
+----------------------------------------------------------------------
 -- Event triggers.  In a server without the preload line nothing would load
 -- the library before a session's first DDL, and a column that names no key
 -- could be made.  They stand last: they would fire for the statements above.

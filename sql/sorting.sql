@@ -85,7 +85,7 @@ SELECT * FROM as_text('SELECT $ AS v FROM parts ORDER BY g, $ OFFSET 0');
 SELECT * FROM as_text('SELECT $ AS v FROM parts ORDER BY g, $ LIMIT 2800');
 RESET enable_sort;
 DROP TABLE parts;
--- a key that is taken away while runs are merged
+-- a key that is taken away while runs are merged: no value is shown any more
 BEGIN;
 DECLARE c NO SCROLL CURSOR FOR SELECT a FROM runs ORDER BY a;
 MOVE 2000 FROM c;
@@ -93,6 +93,8 @@ RESET ROLE;
 SELECT fieldcrypt.revoke_key('pii', 'regress_fc_app', 'decrypt') IS NULL AS revoked \gset
 SET ROLE regress_fc_app;
 MOVE 100 FROM c;
+SET LOCAL fieldcrypt.on_denied = error;
+FETCH 1 FROM c;
 ROLLBACK;
 SELECT * FROM as_text('SELECT $ AS v FROM runs ORDER BY $ OFFSET 0');
 RESET work_mem;

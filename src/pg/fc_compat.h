@@ -126,6 +126,13 @@ fc_ownercheck(Oid classid, Oid objectid, Oid role)
 #define FC_EXECUTOR_RUN_SERIAL() (execute_once = false)
 #endif
 
+/* How many nodes of a plan were disabled is counted since 18. */
+#if PG_VERSION_NUM >= 180000
+#define FC_COPY_DISABLED_NODES(to, from) ((to)->disabled_nodes = (from)->disabled_nodes)
+#else
+#define FC_COPY_DISABLED_NODES(to, from) ((void) 0)
+#endif
+
 /* CastCreate of an I/O cast without functions of its own. */
 #if PG_VERSION_NUM >= 160000
 #define fc_cast_create_inout(source, target, context, behavior) \

@@ -55,6 +55,7 @@ struct FcOpenedCache
 {
 	MemoryContext context;
 	MemoryContextCallback on_reset;
+	FcOpener	opener;
 	Size		limit;
 	Size		used;
 	uint32		nslots;			/* a power of two */
@@ -80,13 +81,14 @@ static void check_owner(FcOpenedCache *cache);
 static text *insert_entry(FcOpenedCache *cache, const struct varlena *value);
 
 FcOpenedCache *
-fc_opened_create(MemoryContext context, Size limit)
+fc_opened_create(MemoryContext context, Size limit, FcOpener opener)
 {
 	MemoryContext own = AllocSetContextCreate(context, "fieldcrypt opened values",
 											  ALLOCSET_SMALL_SIZES);
 	FcOpenedCache *cache = MemoryContextAllocZero(own, sizeof(FcOpenedCache));
 
 	cache->context = own;
+	cache->opener = opener;
 	cache->limit = limit;
 	cache->nslots = FIRST_SLOTS;
 	cache->slots = MemoryContextAllocZero(own, FIRST_SLOTS * sizeof(FcOpened *));
@@ -100,9 +102,10 @@ FcOpenedCache *
 fc_opened_of_call(FunctionCallInfo fcinfo)
 {
 	if (fcinfo->flinfo == NULL)
-		return fc_opened_create(CurrentMemoryContext, FC_OPENED_SMALL);
+		return fc_opened_create(CurrentMemoryContext, FC_OPENED_SMALL, fc_decrypt_datum);
 	if (fcinfo->flinfo->fn_extra == NULL)
-		fcinfo->flinfo->fn_extra = fc_opened_create(fcinfo->flinfo->fn_mcxt, FC_OPENED_SMALL);
+		fcinfo->flinfo->fn_extra = fc_opened_create(fcinfo->flinfo->fn_mcxt, FC_OPENED_SMALL,
+													fc_decrypt_datum);
 	return (FcOpenedCache *) fcinfo->flinfo->fn_extra;
 }
 
@@ -267,7 +270,7 @@ insert_entry(FcOpenedCache *cache, const struct varlena *value)
 {
 	Size		len = VARSIZE_ANY_EXHDR(value);
 	MemoryContext caller = MemoryContextSwitchTo(cache->context);
-	text	   *plain = fc_decrypt_datum(value);
+	text	   *plain = cache->opener(value);
 	FcOpened   *entry = MemoryContextAllocHuge(cache->context, offsetof(FcOpened, value) + len);
 	FcOpened  **set;
 

@@ -23,8 +23,11 @@ typedef struct FcOpenedCache FcOpenedCache;
 /* Enough for both sides of a comparison and the groups around it. */
 #define FC_OPENED_SMALL (64 * 1024)
 
+/* Opens a detoasted datum, as fc_decrypt_datum() does, or throws. */
+typedef text *(*FcOpener)(const struct varlena *datum);
+
 /* limit: bytes that it holds, but for the two values last asked for. */
-extern FcOpenedCache *fc_opened_create(MemoryContext context, Size limit);
+extern FcOpenedCache *fc_opened_create(MemoryContext context, Size limit, FcOpener opener);
 
 /* The small cache of a function call, kept in fn_extra. */
 extern FcOpenedCache *fc_opened_of_call(FunctionCallInfo fcinfo);
@@ -51,5 +54,26 @@ extern bool fc_same_bytes(const struct varlena *a, const struct varlena *b);
 
 /* Does equality under the collation mean equal bytes?  ERROR without one. */
 extern bool fc_collation_deterministic(Oid collation);
+
+/* ---- fc_sort.c ---- */
+
+typedef struct FcCopyCache FcCopyCache;
+
+/*
+ * fc_sort_support
+ *		Set up sort support for values, or for copies of them, of which the last
+ *		ones are kept open in `copies`.
+ */
+extern void fc_sort_support(struct SortSupportData *ssup, FcOpener opener, FcCopyCache *copies);
+
+/* ---- fc_sort_copy.c ---- */
+
+/*
+ * fc_copy_text
+ *		The text of a copy that stands at the given address.  What this call
+ *		and the one before it returned stays until the next call.  NULL for the
+ *		copy of a pointer.
+ */
+extern text *fc_copy_text(FcCopyCache *cache, const struct varlena *copy, const void *at);
 
 #endif							/* FC_OPENED_H */

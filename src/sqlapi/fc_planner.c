@@ -52,6 +52,7 @@ PG_FUNCTION_INFO_V1(fc_text_cast_support);
 
 static bool load_oids(FcPlannerOids *oids, Oid type);
 static bool load_fold_oids(FcPlannerOids *oids, Oid type);
+static bool load_sort_oids(FcPlannerOids *oids, Oid type);
 static Oid	find_function(const char *schema, const char *name, int nargs, Oid a, Oid b);
 static Oid	find_function3(const char *schema, const char *name);
 static Oid	find_operator(const char *schema, const char *name, Oid left, Oid right);
@@ -129,12 +130,27 @@ load_oids(FcPlannerOids *oids, Oid type)
 		OidIsValid(oids->tags_of_text) && OidIsValid(oids->as_value) &&
 		OidIsValid(oids->as_text) && OidIsValid(oids->as_values) &&
 		OidIsValid(oids->as_texts) && OidIsValid(oids->text_of_value) &&
-		OidIsValid(oids->cast_value) && load_fold_oids(oids, type) &&
+		OidIsValid(oids->cast_value) && load_fold_oids(oids, type) && load_sort_oids(oids, type) &&
 		OidIsValid(oids->cast_text) && OidIsValid(oids->cast_varchar) &&
 		OidIsValid(oids->cast_bpchar);
 }
 
 /* lower(), upper() and ILIKE of a value, and what stands for them. */
+static bool
+load_sort_oids(FcPlannerOids *oids, Oid type)
+{
+	oids->lt_values = find_operator("pg_catalog", "<", type, type);
+	oids->gt_values = find_operator("pg_catalog", ">", type, type);
+	oids->sort_copy = find_function("fieldcrypt", "sort_copy", 1, type, InvalidOid);
+	if (!OidIsValid(oids->sort_copy))
+		return false;
+	oids->copy_type = get_func_rettype(oids->sort_copy);
+	oids->lt_copies = find_operator("fieldcrypt", "<", oids->copy_type, oids->copy_type);
+	oids->gt_copies = find_operator("fieldcrypt", ">", oids->copy_type, oids->copy_type);
+	return OidIsValid(oids->lt_values) && OidIsValid(oids->gt_values) &&
+		OidIsValid(oids->lt_copies) && OidIsValid(oids->gt_copies);
+}
+
 static bool
 load_fold_oids(FcPlannerOids *oids, Oid type)
 {

@@ -13,6 +13,7 @@
 
 #include "nodes/parsenodes.h"
 #include "nodes/pathnodes.h"
+#include "nodes/plannodes.h"
 #include "nodes/primnodes.h"
 
 /* OIDs of our own objects in this database. */
@@ -46,6 +47,12 @@ typedef struct FcPlannerOids
 	Oid			cast_text;
 	Oid			cast_varchar;
 	Oid			cast_bpchar;
+	Oid			lt_values;		/* encrypted_text < encrypted_text, and > */
+	Oid			gt_values;
+	Oid			sort_copy;		/* sort_copy(encrypted_text) */
+	Oid			copy_type;		/* what it returns, with its < and > */
+	Oid			lt_copies;
+	Oid			gt_copies;
 } FcPlannerOids;
 
 /* NULL where the extension is not there, or not whole. */
@@ -111,5 +118,10 @@ extern void fc_show_generated_tags(const FcPlannerOids *oids, Oid relation, RelO
 
 /* The same for ON CONFLICT, whose columns have become blind_index(column). */
 extern void fc_use_generated_arbiter(const FcPlannerOids *oids, Query *query);
+
+/* ---- fc_planner_sorts.c: sorts on disk ---- */
+
+/* Have the sorts of a finished plan that will not fit into memory sort copies. */
+extern void fc_copy_sorts(const FcPlannerOids *oids, PlannedStmt *statement);
 
 #endif							/* FC_PLANNER_H */

@@ -2,7 +2,7 @@
  *
  * fc_planner_hooks.c
  *		IN, = ANY, lower(), upper(), ILIKE and ON CONFLICT on searchable
- *		columns.
+ *		columns; sorts on disk.
  *
  * No support function is asked about these, so one walk rewrites them.  It
  * runs from two hooks, because each misses what the other sees: planner_hook
@@ -73,6 +73,8 @@ plan_statement(Query *parse, const char *query_string, int cursor_options, Param
 
 	result = prev_planner ? prev_planner(parse, query_string, cursor_options, params) :
 		standard_planner(parse, query_string, cursor_options, params);
+	if (oids != NULL)
+		fc_copy_sorts(oids, result);
 	if (fc_search_planned)
 		depend_on_versions(result);
 	/* a planner that ran this one, for a function, knows no better */

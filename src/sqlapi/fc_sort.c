@@ -19,7 +19,9 @@
  * columns after the first, merge joins) opened values come out of a cache, and
  * the ring is given up.  Merging opens each value once in every pass: nothing
  * but ciphertext is on disk, and of what was opened there is no room to keep
- * more than the values that are compared next.
+ * more than the values that are compared next.  Where the planner expects
+ * merging it has copies sorted, which are cheaper to open (fc_sort_copy.c);
+ * apart from that they are sorted as values are.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,7 +56,9 @@ typedef struct FcKeySlot
 /* Behind ssup_extra. */
 typedef struct FcSort
 {
+	FcOpener	opener;
 	FcOpenedCache *cache;
+	FcCopyCache *copies;		/* NULL in a sort of values */
 	SortSupportData text;		/* of the opened values */
 	bool		first;			/* the first column of a sort */
 	bool		tied;			/* the keys just compared were equal */
@@ -99,16 +103,24 @@ static void ring_wipe(void *arg);
 Datum
 fc_et_sortsupport(PG_FUNCTION_ARGS)
 {
-	SortSupport ssup = (SortSupport) PG_GETARG_POINTER(0);
+	fc_sort_support((SortSupport) PG_GETARG_POINTER(0), fc_decrypt_datum, NULL);
+	PG_RETURN_VOID();
+}
+
+void
+fc_sort_support(SortSupport ssup, FcOpener opener, FcCopyCache *copies)
+{
 	MemoryContext caller = MemoryContextSwitchTo(ssup->ssup_cxt);
 	FcSort	   *sort = palloc0(sizeof(FcSort));
 
+	sort->opener = opener;
+	sort->copies = copies;
 	sort->text.ssup_cxt = ssup->ssup_cxt;
 	sort->text.ssup_collation = ssup->ssup_collation;
 	varstr_sortsupport(&sort->text, TEXTOID, ssup->ssup_collation);
 
 	sort->limit = (Size) work_mem * 1024;
-	sort->cache = fc_opened_create(ssup->ssup_cxt, sort->limit);
+	sort->cache = fc_opened_create(ssup->ssup_cxt, sort->limit, opener);
 	sort->first = ssup->abbreviate;
 	ssup->ssup_extra = sort;
 	ssup->comparator = sort_compare;
@@ -129,7 +141,6 @@ fc_et_sortsupport(PG_FUNCTION_ARGS)
 		ssup->abbrev_full_comparator = sort_compare;
 	}
 	MemoryContextSwitchTo(caller);
-	PG_RETURN_VOID();
 }
 
 static Datum
@@ -137,7 +148,7 @@ sort_abbreviate(Datum original, SortSupport ssup)
 {
 	FcSort	   *sort = (FcSort *) ssup->ssup_extra;
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(original);
-	text	   *plain = fc_decrypt_datum(value);
+	text	   *plain = sort->opener(value);
 	Datum		key = ring_intern(sort, plain);
 
 	fc_wipe(VARDATA(plain), VARSIZE(plain) - VARHDRSZ);
@@ -219,6 +230,13 @@ sort_compare(Datum x, Datum y, SortSupport ssup)
 static text *
 opened_text(FcSort *sort, const struct varlena *value, Datum original)
 {
+	if (sort->copies != NULL)
+	{
+		text	   *plain = fc_copy_text(sort->copies, value, DatumGetPointer(original));
+
+		if (plain != NULL)
+			return plain;
+	}
 	if (sort->first)
 		return fc_opened_text_at(sort->cache, value, DatumGetPointer(original));
 	return fc_opened_text(sort->cache, value);

@@ -22,6 +22,7 @@ sql_ok($node, 'app',
 	'with values');
 sql_ok($node, undef,
 	q{CREATE TABLE altered AS TABLE names; GRANT ALL ON altered TO app}, 'and a copy');
+sql_ok($node, undef, 'ANALYZE names, altered', 'of which the planner knows the size');
 
 # The copy has an altered value at its end.
 my $whole =
@@ -61,6 +62,16 @@ sub run_all
 	return;
 }
 
+# Runs on disk are of values and their copies, neither of which shows a text.
+sub runs_on_disk
+{
+	my $bytes = join '', map { slurp_file($_) } glob($node->data_dir . '/base/pgsql_tmp/*');
+
+	cmp_ok(length($bytes), '>', 3000 * 150, 'merged: what is sorted is on disk');
+	unlike($bytes, qr/SORTED/, 'merged: but no text');
+	return;
+}
+
 sub sorts
 {
 	my ($what, $work_mem, $at_least, $at_most) = @_;
@@ -75,6 +86,7 @@ sub sorts
 	note("$what: $found texts");
 	cmp_ok($found, '>=', $at_least, "$what: opened values are in memory");
 	cmp_ok($found, '<=', $at_most, "$what: as many as are needed");
+	runs_on_disk() if $what eq 'merged';
 	run_all('CLOSE c');
 	is(texts_in_memory(), 0, "$what: none when it is closed");
 	run_all('COMMIT', @fetched);
@@ -93,10 +105,15 @@ sub sorts
 
 SKIP:
 {
-	skip '/proc/PID/mem cannot be read', 15 unless defined texts_in_memory();
+	skip '/proc/PID/mem cannot be read', 18 unless defined texts_in_memory();
 	is(texts_in_memory(), 0, 'nothing is opened yet');
 
 	# The texts of the runs are given up when runs are merged.
+	like(
+		$session->query(
+			q{SET work_mem = '64kB'; EXPLAIN SELECT name FROM names ORDER BY name COLLATE "C"}),
+		qr/sort_copy/,
+		'copies are sorted');
 	sorts('merged', '64kB', 2, 200);
 	sorts('in memory', '64MB', 3000, 6100);
 }
