@@ -6,16 +6,14 @@
  * One GCM context per process serves both directions.  It keeps the key of
  * the last value until fc_crypto_statement_end: that is a data key (or one
  * derived for a single value), never a master key, and re-keying it after
- * every value would cost a third of the value.  At the end it is emptied
- * rather than re-keyed: the library wipes what it frees, and that and a new
- * schedule at the next value are cheaper.
+ * every value would cost a fifth of the value.  At the end it is freed, which
+ * wipes it: that and a new one at the next value cost less than to re-key it.
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
 #include <openssl/core_names.h>
-#include <openssl/evp.h>
 #include <openssl/params.h>
 
 #include "crypto/fc_crypto.h"
@@ -25,41 +23,35 @@
 #define GCM_TAG_PARAM(bytes) \
 	OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (bytes), FC_GCM_TAG_BYTES)
 
-static EVP_CIPHER_CTX *gcm_context;
-static bool gcm_used; /* since the last fc_gcm_forget */
+static FcCipherContext *gcm_context;
 
 static void
 gcm_free(void)
 {
-	EVP_CIPHER_CTX_free(gcm_context);
+	fc_cipher_free(&fc_algorithms.gcm, gcm_context);
 	gcm_context = NULL;
-	gcm_used = false;
 }
 
 /*
- * Start one message: key and nonce in one call, which is what makes a fresh
- * key per value affordable.  nonce NULL asks the module to make one; that
- * needs the cipher again, because only a reset context forgets the old nonce.
+ * Start one message.  nonce NULL asks the module to make one, which it does for
+ * a new context only.
  */
-static EVP_CIPHER_CTX *
+static FcCipherContext *
 gcm_take(const FcSecret *key, const uint8_t *nonce, bool encrypt)
 {
-	const EVP_CIPHER *cipher = nonce == NULL || !gcm_used ? fc_algorithms.gcm : NULL;
-
 	if (!fc_algorithms.ready)
 		return NULL;
+	if (nonce == NULL)
+		gcm_free();
 	if (gcm_context == NULL)
 	{
-		gcm_context = EVP_CIPHER_CTX_new();
+		gcm_context = fc_cipher_new(&fc_algorithms.gcm);
 		if (gcm_context == NULL)
 			return NULL;
 	}
-	gcm_used = true;
-	if (EVP_CipherInit_ex2(gcm_context, cipher, key->bytes, nonce, encrypt, NULL) != 1)
-	{
+	if (!fc_cipher_start(&fc_algorithms.gcm, gcm_context, encrypt, key, nonce,
+						 nonce != NULL ? FC_GCM_NONCE_BYTES : 0))
 		gcm_free();
-		return NULL;
-	}
 	return gcm_context;
 }
 
@@ -69,25 +61,25 @@ fc_gcm_seal(const FcSecret *key, uint8_t nonce[FC_GCM_NONCE_BYTES],
 			const uint8_t *in, size_t len, uint8_t *out,
 			uint8_t tag[FC_GCM_TAG_BYTES])
 {
+	const FcCipher *gcm = &fc_algorithms.gcm;
 	bool		own_nonce = fc_algorithms.fips;
 	OSSL_PARAM	tag_params[] = { GCM_TAG_PARAM(tag), OSSL_PARAM_END };
-	EVP_CIPHER_CTX *ctx;
-	uint8_t		empty[1];
-	int			n = 0;
+	OSSL_PARAM	nonce_params[] = {
+		OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_UPDATED_IV, nonce, FC_GCM_NONCE_BYTES),
+		OSSL_PARAM_END
+	};
+	FcCipherContext *ctx;
 
 	if (len > FC_PLAINTEXT_MAX || aad_len > FC_PLAINTEXT_MAX)
 		return FC_ERR_TOO_LONG;
 	ctx = gcm_take(key, own_nonce ? NULL : nonce, true);
 	if (ctx == NULL)
 		return fc_openssl_failed(FC_ERR_CRYPTO);
-	if ((aad_len > 0 &&
-		 EVP_EncryptUpdate(ctx, NULL, &n, aad, (int) aad_len) != 1) ||
-		(len > 0 &&
-		 (EVP_EncryptUpdate(ctx, out, &n, in, (int) len) != 1 || n != (int) len)) ||
-		EVP_EncryptFinal_ex(ctx, len > 0 ? out : empty, &n) != 1 ||
-		EVP_CIPHER_CTX_get_params(ctx, tag_params) != 1 ||
-		(own_nonce &&
-		 EVP_CIPHER_CTX_get_updated_iv(ctx, nonce, FC_GCM_NONCE_BYTES) != 1))
+	if (!fc_cipher_update(gcm, ctx, NULL, aad, aad_len) ||
+		!fc_cipher_update(gcm, ctx, out, in, len) ||
+		!fc_cipher_final(gcm, ctx) ||
+		gcm->get_params(ctx, tag_params) != 1 ||
+		(own_nonce && gcm->get_params(ctx, nonce_params) != 1))
 	{
 		gcm_free();
 		fc_wipe(out, len);
@@ -102,11 +94,10 @@ fc_gcm_open(const FcSecret *key, const uint8_t nonce[FC_GCM_NONCE_BYTES],
 			const uint8_t *in, size_t len, uint8_t *out,
 			const uint8_t tag[FC_GCM_TAG_BYTES])
 {
-	EVP_CIPHER_CTX *ctx;
+	const FcCipher *gcm = &fc_algorithms.gcm;
+	FcCipherContext *ctx;
 	uint8_t		expected[FC_GCM_TAG_BYTES];
 	OSSL_PARAM	tag_params[] = { GCM_TAG_PARAM(expected), OSSL_PARAM_END };
-	uint8_t		empty[1];
-	int			n = 0;
 
 	if (len > FC_PLAINTEXT_MAX || aad_len > FC_PLAINTEXT_MAX)
 		return FC_ERR_TOO_LONG;
@@ -114,16 +105,14 @@ fc_gcm_open(const FcSecret *key, const uint8_t nonce[FC_GCM_NONCE_BYTES],
 	ctx = gcm_take(key, nonce, false);
 	if (ctx == NULL)
 		goto failed;
-	if ((aad_len > 0 &&
-		 EVP_DecryptUpdate(ctx, NULL, &n, aad, (int) aad_len) != 1) ||
-		(len > 0 &&
-		 (EVP_DecryptUpdate(ctx, out, &n, in, (int) len) != 1 || n != (int) len)) ||
-		EVP_CIPHER_CTX_set_params(ctx, tag_params) != 1)
+	if (!fc_cipher_update(gcm, ctx, NULL, aad, aad_len) ||
+		!fc_cipher_update(gcm, ctx, out, in, len) ||
+		gcm->set_params(ctx, tag_params) != 1)
 	{
 		gcm_free();
 		goto failed;
 	}
-	if (EVP_DecryptFinal_ex(ctx, len > 0 ? out : empty, &n) != 1)
+	if (!fc_cipher_final(gcm, ctx))
 	{
 		fc_wipe(out, len);
 		return fc_openssl_failed(FC_ERR_AUTH);
@@ -133,17 +122,6 @@ fc_gcm_open(const FcSecret *key, const uint8_t nonce[FC_GCM_NONCE_BYTES],
 failed:
 	fc_wipe(out, len);
 	return fc_openssl_failed(FC_ERR_CRYPTO);
-}
-
-void
-fc_gcm_forget(void)
-{
-	if (gcm_used && EVP_CIPHER_CTX_reset(gcm_context) != 1)
-	{
-		(void) fc_openssl_failed(FC_ERR_CRYPTO);
-		gcm_free();
-	}
-	gcm_used = false;
 }
 
 void
@@ -163,7 +141,7 @@ fc_gcm_discard(void)
 FcStatus
 fc_xaes_derive(const FcSecret *key, const uint8_t nonce[12], FcSecret *derived)
 {
-	EVP_CIPHER_CTX *ctx;
+	FcCipherContext *ctx;
 	uint8_t		l[FC_AES_BLOCK] = { 0 };
 	uint8_t		m[2 * FC_AES_BLOCK];
 	uint64_t	left;

@@ -37,7 +37,7 @@ const FcSecret fc_zero_key;
 
 static char version_text[160] = "OpenSSL, not initialised";
 
-static EVP_CIPHER_CTX *ecb_context; /* of both directions */
+static FcCipherContext *ecb_context; /* of both directions */
 
 /*
  * The key that the ECB context is left with from one call to the next, where
@@ -81,8 +81,8 @@ discard_all(void)
 	EVP_MAC_CTX_free(hmac_context);
 	hmac_context = NULL;
 
-	EVP_CIPHER_free(fc_algorithms.ecb);
-	EVP_CIPHER_free(fc_algorithms.gcm);
+	fc_cipher_release(&fc_algorithms.ecb);
+	fc_cipher_release(&fc_algorithms.gcm);
 	EVP_CIPHER_free(fc_algorithms.wrap);
 	EVP_MD_free(fc_algorithms.sha256);
 	EVP_MAC_free(fc_algorithms.hmac);
@@ -92,7 +92,7 @@ discard_all(void)
 static void
 set_version_text(void)
 {
-	const OSSL_PROVIDER *provider = EVP_CIPHER_get0_provider(fc_algorithms.gcm);
+	const OSSL_PROVIDER *provider = EVP_CIPHER_get0_provider(fc_algorithms.gcm.fetched);
 
 	snprintf(version_text, sizeof(version_text), "%s, provider %s",
 			 OpenSSL_version(OPENSSL_VERSION),
@@ -103,6 +103,7 @@ FcStatus
 fc_crypto_init(bool fips)
 {
 	const char *properties = fips ? "fips=yes" : NULL;
+	bool		ciphers;
 
 	if (fc_algorithms.ready && fc_algorithms.fips == fips)
 		return FC_OK;
@@ -110,15 +111,14 @@ fc_crypto_init(bool fips)
 
 	fc_algorithms.fips = fips;
 	fc_algorithms.properties = properties;
-	fc_algorithms.ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", properties);
-	fc_algorithms.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", properties);
+	ciphers = fc_cipher_fetch(&fc_algorithms.ecb, "AES-256-ECB", properties) &&
+		fc_cipher_fetch(&fc_algorithms.gcm, "AES-256-GCM", properties);
 	fc_algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", properties);
 	fc_algorithms.hmac = EVP_MAC_fetch(NULL, "HMAC", properties);
 	if (fips)
 		fc_algorithms.wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", properties);
 
-	if (fc_algorithms.ecb == NULL || fc_algorithms.gcm == NULL ||
-		fc_algorithms.sha256 == NULL || fc_algorithms.hmac == NULL ||
+	if (!ciphers || fc_algorithms.sha256 == NULL || fc_algorithms.hmac == NULL ||
 		(fips && fc_algorithms.wrap == NULL))
 	{
 		discard_all();
@@ -153,19 +153,13 @@ void
 fc_crypto_statement_end(void)
 {
 	ecb_forget();
-	fc_gcm_forget();
+	fc_gcm_discard();
 	fc_random_wipe();
 }
 
-/*
- * Cipher NULL at re-initialisation: a cipher given again would free and
- * allocate the key schedule each time.
- */
-EVP_CIPHER_CTX *
+FcCipherContext *
 fc_ecb_take(const FcSecret *key, bool encrypt)
 {
-	const EVP_CIPHER *cipher = NULL;
-
 	if (ecb_schedule.kept && ecb_schedule.encrypt == encrypt &&
 		fc_equal_ct(&ecb_schedule.key, key, sizeof(*key)))
 		return ecb_context;
@@ -176,13 +170,11 @@ fc_ecb_take(const FcSecret *key, bool encrypt)
 	{
 		if (!fc_algorithms.ready)
 			return NULL;
-		ecb_context = EVP_CIPHER_CTX_new();
+		ecb_context = fc_cipher_new(&fc_algorithms.ecb);
 		if (ecb_context == NULL)
 			return NULL;
-		cipher = fc_algorithms.ecb;
 	}
-	/* a half-made context would be re-initialised without a cipher */
-	if (EVP_CipherInit_ex2(ecb_context, cipher, key->bytes, NULL, encrypt, NULL) != 1)
+	if (!fc_cipher_start(&fc_algorithms.ecb, ecb_context, encrypt, key, NULL, 0))
 		fc_ecb_discard();
 	else if (ecb_schedule.allowed)
 	{
@@ -206,7 +198,7 @@ fc_ecb_release(void)
 static bool
 ecb_zero(void)
 {
-	if (EVP_CipherInit_ex2(ecb_context, NULL, fc_zero_key.bytes, NULL, 1, NULL) == 1)
+	if (fc_cipher_start(&fc_algorithms.ecb, ecb_context, true, &fc_zero_key, NULL, 0))
 		return true;
 	fc_ecb_discard();
 	return false;
@@ -228,7 +220,7 @@ fc_ecb_discard(void)
 {
 	fc_secret_wipe(&ecb_schedule.key);
 	ecb_schedule.kept = false;
-	EVP_CIPHER_CTX_free(ecb_context);
+	fc_cipher_free(&fc_algorithms.ecb, ecb_context);
 	ecb_context = NULL;
 }
 

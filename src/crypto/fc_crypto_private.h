@@ -16,6 +16,7 @@
 
 #include "base/fc_secret.h"
 #include "base/fc_status.h"
+#include "crypto/fc_cipher.h"
 #include "crypto/fc_format.h"
 
 /*
@@ -27,8 +28,8 @@ typedef struct FcAlgorithms
 	bool		ready; /* fc_crypto_init succeeded */
 	bool		fips; /* only what the FIPS module offers */
 	const char *properties; /* of every fetch: "fips=yes", or NULL */
-	EVP_CIPHER *ecb; /* AES-256-ECB */
-	EVP_CIPHER *gcm; /* AES-256-GCM */
+	FcCipher	ecb; /* AES-256-ECB */
+	FcCipher	gcm; /* AES-256-GCM */
 	EVP_CIPHER *wrap; /* AES-256-WRAP */
 	EVP_MD     *sha256;
 	EVP_MAC    *hmac;
@@ -49,19 +50,14 @@ extern FcStatus fc_openssl_failed(FcStatus status);
  * which wipes it too).  Where fc_crypto_keep_schedule allows it, the key stays
  * until another one is wanted or the statement ends.
  */
-extern EVP_CIPHER_CTX *fc_ecb_take(const FcSecret *key, bool encrypt);
+extern FcCipherContext *fc_ecb_take(const FcSecret *key, bool encrypt);
 extern bool fc_ecb_release(void);
 
-/*
- * Whole blocks through such a context, in its direction; out may equal in.
- * EVP_Cipher and not EVP_CipherUpdate: it knows nothing of padding, which
- * otherwise has to be turned off again, by a parameter look-up of 100 ns, at
- * every re-keying.
- */
+/* Whole blocks through such a context, in its direction; out may equal in. */
 static inline bool
-fc_ecb_blocks(EVP_CIPHER_CTX *ctx, uint8_t *out, const uint8_t *in, size_t len)
+fc_ecb_blocks(FcCipherContext *context, uint8_t *out, const uint8_t *in, size_t len)
 {
-	return EVP_Cipher(ctx, out, in, (unsigned int) len) == (int) len;
+	return fc_cipher_blocks(&fc_algorithms.ecb, context, out, in, len);
 }
 
 /*
@@ -112,10 +108,10 @@ extern FcStatus fc_kw_unwrap_raw(const FcSecret *kek,
 								 const uint8_t wrapped[FC_WRAPPED_BYTES],
 								 FcSecret *key) FC_CHECK_RESULT;
 
-/* Empty the GCM context if it was used since the last call. */
-extern void fc_gcm_forget(void);
-
-/* Free this file's contexts, when fc_crypto_init changes its mind. */
+/*
+ * Free a file's contexts, when fc_crypto_init changes its mind; that of GCM at
+ * the end of a statement, too.
+ */
 extern void fc_ecb_discard(void);
 extern void fc_kw_discard(void);
 extern void fc_gcm_discard(void);

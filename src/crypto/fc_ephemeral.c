@@ -3,15 +3,12 @@
  * fc_ephemeral.c
  *		AES-256-CTR under a key that nobody else has.
  *
- * The key stream is made with AES-256-ECB: to give the library's own counter
- * mode a new counter costs more, by look-ups of parameters, than to encrypt a
- * short text.  Blocks do not wait for each other, so several go in one call.
+ * The key stream is made with AES-256-ECB.  Blocks do not wait for each other,
+ * so several go in one call.
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
-
-#include <openssl/evp.h>
 
 #include "crypto/fc_crypto.h"
 #include "crypto/fc_crypto_private.h"
@@ -37,16 +34,15 @@ fc_ephemeral_make(FcEphemeral *ephemeral)
 FcStatus
 fc_ephemeral_use(FcEphemeral *ephemeral, const FcSecret *key)
 {
-	EVP_CIPHER_CTX *ctx = NULL;
+	FcCipherContext *context = NULL;
 
 	ephemeral->context = NULL;
 	if (fc_algorithms.ready)
-		ctx = EVP_CIPHER_CTX_new();
-	if (ctx != NULL &&
-		EVP_CipherInit_ex2(ctx, fc_algorithms.ecb, key->bytes, NULL, 1, NULL) == 1)
-		ephemeral->context = ctx;
+		context = fc_cipher_new(&fc_algorithms.ecb);
+	if (context != NULL && fc_cipher_start(&fc_algorithms.ecb, context, true, key, NULL, 0))
+		ephemeral->context = context;
 	else
-		EVP_CIPHER_CTX_free(ctx);
+		fc_cipher_free(&fc_algorithms.ecb, context);
 	fc_stack_wipe();
 	return ephemeral->context != NULL ? FC_OK : fc_openssl_failed(FC_ERR_CRYPTO);
 }
@@ -83,6 +79,6 @@ fc_ephemeral_apply(FcEphemeral *ephemeral, uint64_t number, const uint8_t *in,
 void
 fc_ephemeral_free(FcEphemeral *ephemeral)
 {
-	EVP_CIPHER_CTX_free(ephemeral->context);
+	fc_cipher_free(&fc_algorithms.ecb, ephemeral->context);
 	ephemeral->context = NULL;
 }

@@ -25,7 +25,7 @@
 
 typedef struct FcEphemeral
 {
-	struct evp_cipher_ctx_st *context;	/* NULL if there is no key */
+	struct FcCipherContext *context;	/* NULL if there is no key */
 } FcEphemeral;
 
 /* A fresh key from fc_random; FC_ERR_RANDOM or FC_ERR_CRYPTO, and then none. */

@@ -35,7 +35,7 @@ static const uint8_t initial_value[SEMIBLOCK] = {
  * RFC 3394 section 2.2.1, index-based, with A and R[] as halves of blocks.
  */
 static bool
-ecb_wrap(EVP_CIPHER_CTX *ctx, const FcSecret *key, uint8_t *out)
+ecb_wrap(FcCipherContext *ctx, const FcSecret *key, uint8_t *out)
 {
 	uint8_t		block[FC_AES_BLOCK];
 	uint64_t	a = fc_half_get(initial_value);
@@ -64,7 +64,7 @@ ecb_wrap(EVP_CIPHER_CTX *ctx, const FcSecret *key, uint8_t *out)
  * only the caller looks at the key, and only then.
  */
 static bool
-ecb_unwrap(EVP_CIPHER_CTX *ctx, const uint8_t *wrapped, FcSecret *key, bool *match)
+ecb_unwrap(FcCipherContext *ctx, const uint8_t *wrapped, FcSecret *key, bool *match)
 {
 	uint8_t		block[FC_AES_BLOCK];
 	uint64_t	a = fc_half_get(wrapped);
@@ -92,7 +92,7 @@ FcStatus
 fc_kw_wrap_raw(const FcSecret *kek, const FcSecret *key,
 			   uint8_t out[FC_WRAPPED_BYTES])
 {
-	EVP_CIPHER_CTX *ctx;
+	FcCipherContext *ctx;
 	bool		ok;
 
 	if (fc_algorithms.fips)
@@ -115,7 +115,7 @@ FcStatus
 fc_kw_unwrap_raw(const FcSecret *kek, const uint8_t wrapped[FC_WRAPPED_BYTES],
 				 FcSecret *key)
 {
-	EVP_CIPHER_CTX *ctx;
+	FcCipherContext *ctx;
 	FcStatus	status;
 	bool		match = false;
 	bool		ok;
