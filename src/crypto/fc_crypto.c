@@ -38,24 +38,9 @@ const FcSecret fc_zero_key;
 static char version_text[160] = "OpenSSL, not initialised";
 
 static FcCipherContext *ecb_context; /* of both directions */
-
-/*
- * The key that the ECB context is left with from one call to the next, where
- * that is allowed.  The copy tells whether the next call wants the same one.
- */
-static struct
-{
-	bool		allowed;
-	bool		kept;
-	bool		encrypt;
-	FcSecret	key;
-} ecb_schedule;
-
 static EVP_MD_CTX *sha256_context;
 static EVP_MAC_CTX *hmac_context;
 
-static bool ecb_zero(void);
-static void ecb_forget(void);
 static bool hmac_run(const FcSecret *key, const void *a, size_t a_len,
 					 const void *b, size_t b_len, uint8_t out[32]);
 
@@ -142,17 +127,8 @@ fc_crypto_version(void)
 }
 
 void
-fc_crypto_keep_schedule(bool allowed)
-{
-	if (!allowed)
-		ecb_forget();
-	ecb_schedule.allowed = allowed;
-}
-
-void
 fc_crypto_statement_end(void)
 {
-	ecb_forget();
 	fc_gcm_discard();
 	fc_random_wipe();
 }
@@ -160,12 +136,6 @@ fc_crypto_statement_end(void)
 FcCipherContext *
 fc_ecb_take(const FcSecret *key, bool encrypt)
 {
-	if (ecb_schedule.kept && ecb_schedule.encrypt == encrypt &&
-		fc_equal_ct(&ecb_schedule.key, key, sizeof(*key)))
-		return ecb_context;
-
-	/* of another key or direction: what follows takes its place */
-	ecb_schedule.kept = false;
 	if (ecb_context == NULL)
 	{
 		if (!fc_algorithms.ready)
@@ -176,27 +146,15 @@ fc_ecb_take(const FcSecret *key, bool encrypt)
 	}
 	if (!fc_cipher_start(&fc_algorithms.ecb, ecb_context, encrypt, key, NULL, 0))
 		fc_ecb_discard();
-	else if (ecb_schedule.allowed)
-	{
-		ecb_schedule.key = *key;
-		ecb_schedule.encrypt = encrypt;
-		ecb_schedule.kept = true;
-	}
 	return ecb_context;
-}
-
-bool
-fc_ecb_release(void)
-{
-	return ecb_schedule.kept || ecb_zero();
 }
 
 /*
  * Zeros always in the direction of encryption, whose schedule is as long as
  * that of decryption, takes its place and is made sooner.
  */
-static bool
-ecb_zero(void)
+bool
+fc_ecb_release(void)
 {
 	if (fc_cipher_start(&fc_algorithms.ecb, ecb_context, true, &fc_zero_key, NULL, 0))
 		return true;
@@ -204,22 +162,9 @@ ecb_zero(void)
 	return false;
 }
 
-/* What was kept from call to call, if anything was. */
-static void
-ecb_forget(void)
-{
-	if (!ecb_schedule.kept)
-		return;
-	(void) ecb_zero();
-	fc_secret_wipe(&ecb_schedule.key);
-	ecb_schedule.kept = false;
-}
-
 void
 fc_ecb_discard(void)
 {
-	fc_secret_wipe(&ecb_schedule.key);
-	ecb_schedule.kept = false;
 	fc_cipher_free(&fc_algorithms.ecb, ecb_context);
 	ecb_context = NULL;
 }

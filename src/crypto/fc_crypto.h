@@ -124,19 +124,9 @@ extern void fc_random_wipe(void);
 extern void fc_random_forbid(void);
 
 /*
- * fc_crypto_keep_schedule
- *		May the ECB context keep the expanded schedule, and a copy, of the
- *		last master key until fc_crypto_statement_end?  Not unless this was
- *		called with true: then every call re-keys the context with zeros.
- *		False drops what was kept.
- */
-extern void fc_crypto_keep_schedule(bool allowed);
-
-/*
  * fc_crypto_statement_end
  *		Drop what contexts may keep within a statement for speed: empty the
- *		GCM context (it may still hold the last data key), and the ECB context
- *		where it was allowed to keep a master key, and wipe the pool.
+ *		GCM context (it may still hold the last data key) and wipe the pool.
  *		Cheap if nothing was used since the last call.  Never fails.
  */
 extern void fc_crypto_statement_end(void);

@@ -47,8 +47,7 @@ extern FcStatus fc_openssl_failed(FcStatus status);
  * The AES-256-ECB context, keyed for one direction; NULL if the library
  * fails.  Whoever takes it gives it back with fc_ecb_release, which re-keys
  * it with zeros, and reports a failure of that (the context is then freed,
- * which wipes it too).  Where fc_crypto_keep_schedule allows it, the key stays
- * until another one is wanted or the statement ends.
+ * which wipes it too).
  */
 extern FcCipherContext *fc_ecb_take(const FcSecret *key, bool encrypt);
 extern bool fc_ecb_release(void);

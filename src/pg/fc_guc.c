@@ -71,9 +71,6 @@ int fc_guc_trigger_output = FC_OUTPUT_CIPHERTEXT;
 /* Databases whose keys are fetched before anybody asks. */
 char *fc_guc_warm_databases = NULL;
 
-/* How long a backend keeps the expanded master key that it works with. */
-int fc_guc_wipe_schedule = FC_WIPE_CALL;
-
 static const struct config_enum_entry describe_as_options[] = {
 	{"text", FC_DESCRIBE_TEXT, false},
 	{"native", FC_DESCRIBE_NATIVE, false},
@@ -98,12 +95,6 @@ static const struct config_enum_entry on_denied_options[] = {
 	{"ciphertext", FC_DENIED_CIPHERTEXT, false},
 	{"error", FC_DENIED_ERROR, false},
 	{"null", FC_DENIED_NULL, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry wipe_options[] = {
-	{"call", FC_WIPE_CALL, false},
-	{"statement", FC_WIPE_STATEMENT, false},
 	{NULL, 0, false}
 };
 
@@ -168,11 +159,6 @@ define_session_gucs(void)
 							 "What the type's output gives inside triggers: ciphertext or plaintext.",
 							 "An explicit cast to text decrypts in triggers too.",
 							 &fc_guc_trigger_output, FC_OUTPUT_CIPHERTEXT, output_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomEnumVariable("fieldcrypt.wipe_schedule",
-							 "When a session wipes the expanded master key that it works with: call or statement.",
-							 "After each value, or, which is faster, at the end of the statement.",
-							 &fc_guc_wipe_schedule, FC_WIPE_CALL, wipe_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 

@@ -39,12 +39,6 @@ typedef enum FcDescribeAs
 	FC_DESCRIBE_NATIVE			/* ... of type encrypted_text */
 } FcDescribeAs;
 
-typedef enum FcWipe
-{
-	FC_WIPE_CALL,				/* after each value */
-	FC_WIPE_STATEMENT			/* at the end of the statement, or of the transaction within it */
-} FcWipe;
-
 extern bool fc_guc_allow_drop;
 extern int	fc_guc_cache_max_age;	/* seconds, 0 = until restart */
 extern int	fc_guc_cache_refresh;	/* seconds */
@@ -61,7 +55,6 @@ extern char *fc_guc_provider_file;
 extern bool fc_guc_redact_logs;
 extern int	fc_guc_trigger_output;	/* FcOutputMode: default ciphertext */
 extern char *fc_guc_warm_databases;
-extern int	fc_guc_wipe_schedule;	/* FcWipe */
 
 /*
  * Define the settings.  The postmaster-level ones only when the library is

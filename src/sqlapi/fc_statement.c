@@ -6,9 +6,7 @@
  * Nothing secret outlives a statement: when the outermost utility command or
  * executor run is over, and when a transaction ends, the crypto contexts and
  * the random pool are wiped and the broker forgets the keys it remembered.
- * Both are cheap where nothing was used.  Between statements, where the input
- * of parameters runs, no call leaves a master key behind it, whatever
- * fieldcrypt.wipe_schedule says.
+ * Both are cheap where nothing was used.
  *
  * Hooks of other libraries that print at ExecutorEnd (auto_explain) run
  * inside ours if fieldcrypt stands last in shared_preload_libraries; while
@@ -79,18 +77,14 @@ fc_statement_depth(void)
 void
 fc_statement_enter(void)
 {
-	if (statement_depth++ == 0 && fc_guc_wipe_schedule == FC_WIPE_STATEMENT)
-		fc_crypto_keep_schedule(true);
+	statement_depth++;
 }
 
 void
 fc_statement_leave(void)
 {
 	if (--statement_depth == 0)
-	{
-		fc_crypto_keep_schedule(false);
 		statement_forget();
-	}
 }
 
 static void

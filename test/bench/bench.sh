@@ -8,14 +8,12 @@
 # bytea and is spared the conversion to text.
 #
 #   ROWS=1000000  REPETITIONS=5  PGBENCH_SECONDS=3
-#   WIPE=call     fieldcrypt.wipe_schedule: call or statement
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 ROWS=${ROWS:-1000000}
 REPETITIONS=${REPETITIONS:-5}
 PGBENCH_SECONDS=${PGBENCH_SECONDS:-3}
-WIPE=${WIPE:-call}
 VARIANTS="plain pgcrypto suite1 suite2"
 AES_KEY="'\\x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'"
 
@@ -46,7 +44,6 @@ point_query()
 }
 
 bench_start
-admin_sql -q -c "ALTER SYSTEM SET fieldcrypt.wipe_schedule = $WIPE" -c 'SELECT pg_reload_conf()' >/dev/null
 say "load $ROWS rows"
 admin_sql -q -o /dev/null -v rows="$ROWS" <"$FC_ROOT/test/bench/setup.sql"
 for v in $VARIANTS; do
@@ -125,8 +122,7 @@ overhead()
 
 cat <<END
 $(machine)
-$ROWS values, $(bench_sql -Atc 'SELECT round(avg(octet_length(v)), 1) FROM src') bytes on average; medians of $REPETITIONS, variants taking turns; JIT and parallel query off;
-\`fieldcrypt.wipe_schedule = $WIPE\`.
+$ROWS values, $(bench_sql -Atc 'SELECT round(avg(octet_length(v)), 1) FROM src') bytes on average; medians of $REPETITIONS, variants taking turns; JIT and parallel query off.
 
 | | plain text | pgcrypto raw | suite 1 | suite 2 |
 |---|---|---|---|---|

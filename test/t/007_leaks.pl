@@ -735,13 +735,9 @@ SKIP:
 		});
 	skip 'no core file could be taken (is gdb installed?)', 7
 	  unless $whole_core && $usual_core && $shared_core;
-	# and the expanded master key until the end of the statement, not of the value
 	sql($node, undef, 'ALTER ROLE app SET fieldcrypt.full_core_files = on');
-	sql($node, undef,
-		'ALTER ROLE app SET fieldcrypt.wipe_schedule = statement');
 	with_idle_session(90001, sub { $full_core = core_of($_[0]); });
 	sql($node, undef, 'ALTER ROLE app RESET fieldcrypt.full_core_files');
-	sql($node, undef, 'ALTER ROLE app RESET fieldcrypt.wipe_schedule');
 
 	my %parameter = (parameter => 'MEMORY-needle');
 	my %control = (control => 'SELECT pg_backend_pid();');

@@ -332,32 +332,6 @@ test_ephemeral(void)
 	ok(copies(&master_masked, true) == 0, "ephemeral: gone with the cipher");
 }
 
-/* What fc_crypto_keep_schedule allows, and where it ends. */
-static void
-test_kept_schedule(void)
-{
-	uint8_t		one[VALUE1_BYTES];
-	uint8_t		two[VALUE2_BYTES];
-
-	fc_crypto_keep_schedule(true);
-	ok(with_key(call_seal1, one, &master_masked) == FC_OK && with_key(call_seal1, one, &master_masked) == FC_OK &&
-	   copies(&master_masked, false) > 0, "kept: the master key stays within the statement");
-	ok(with_key(call_open, one, &new_master_masked) == FC_ERR_AUTH, "kept: it does not stand in for another key");
-	ok(copies(&master_masked, true) == 0 && copies(&new_master_masked, false) > 0, "kept: that takes its place");
-	ok(with_key(call_open, one, &master_masked) == FC_OK && with_key(call_seal2, two, &master_masked) == FC_OK &&
-	   with_key(call_open, two, &master_masked) == FC_OK && with_key(call_open, one, &master_masked) == FC_OK &&
-	   with_key(call_open_altered, two, &master_masked) == FC_OK &&
-	   with_key(call_rewrap, one, &master_masked) == FC_OK, "kept: of both directions, for all calls");
-	fc_crypto_statement_end();
-	ok(copies(&master_masked, true) == 0 && copies(&new_master_masked, true) == 0,
-	   "kept: gone at the end of the statement");
-	ok(with_key(call_open, one, &master_masked) == FC_OK && copies(&master_masked, false) > 0, "kept: as in the next");
-	fc_crypto_keep_schedule(false);
-	ok(copies(&master_masked, true) == 0, "kept: gone once it is not allowed");
-	run("open, kept no more", call_open, one, &master_masked);
-	fc_crypto_statement_end();
-}
-
 static void
 test_hmac(void)
 {
@@ -420,7 +394,6 @@ main(void)
 	random_masked(&data_key_masked);
 	test_control();
 	test_values();
-	test_kept_schedule();
 	test_ephemeral();
 	test_hmac();
 	test_random_pool();
