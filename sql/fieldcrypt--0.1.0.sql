@@ -1360,9 +1360,19 @@ COMMENT ON PROCEDURE fieldcrypt.rotate_index_key(text, integer, interval, interv
 
 ----------------------------------------------------------------------
 -- What clients see as text (fieldcrypt.describe_as).  The library gives the
--- domains the output functions: a value in them is armour, and is opened on
+-- domains the output functions: a value in them is encrypted, and is opened on
 -- its way to the client.  The CHECK lets nobody else make one.
 ----------------------------------------------------------------------
+
+CREATE FUNCTION fieldcrypt.wire_value_out(text) RETURNS cstring
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_value_out';
+REVOKE ALL ON FUNCTION fieldcrypt.wire_value_out(text) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.wire_value_out(text) IS 'output of wire_value: that of the encrypted value';
+
+CREATE FUNCTION fieldcrypt.wire_value_send(text) RETURNS bytea
+    LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_value_send';
+REVOKE ALL ON FUNCTION fieldcrypt.wire_value_send(text) FROM PUBLIC;
+COMMENT ON FUNCTION fieldcrypt.wire_value_send(text) IS 'binary output of wire_value: that of the encrypted value';
 
 CREATE FUNCTION fieldcrypt.wire_out(text) RETURNS cstring
     LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_out';
@@ -1383,6 +1393,9 @@ CREATE FUNCTION fieldcrypt.wire_array_send(text[]) RETURNS bytea
     LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'fc_wire_array_send';
 REVOKE ALL ON FUNCTION fieldcrypt.wire_array_send(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION fieldcrypt.wire_array_send(text[]) IS 'binary output of wire_text_array';
+
+CREATE DOMAIN fieldcrypt.wire_value AS text CHECK (VALUE IS NULL);
+COMMENT ON DOMAIN fieldcrypt.wire_value IS 'the value of an encrypted column on its way to a client that sees it as text; internal';
 
 CREATE DOMAIN fieldcrypt.wire_text AS text CHECK (VALUE IS NULL);
 COMMENT ON DOMAIN fieldcrypt.wire_text IS 'an encrypted value on its way to a client that sees it as text; internal';

@@ -88,6 +88,99 @@ SELECT name FROM wire_executed;
 SELECT 'x'::fieldcrypt.wire_text;
 CREATE TABLE pg_temp.wire_kept (c fieldcrypt.wire_text);
 
+SELECT 'x'::fieldcrypt.wire_value;
+CREATE TABLE pg_temp.wire_kept (c fieldcrypt.wire_value);
+
+-- a long value, out of line; nulls
+CREATE TEMP TABLE wire_long (id int, note encrypted_text('pii'));
+INSERT INTO wire_long VALUES (1, repeat('long ', 2000)), (2, NULL), (3, repeat('gone ', 2000));
+SELECT note = repeat('long ', 2000) AS known FROM wire_long WHERE id = 1 \gset
+SELECT note FROM wire_long WHERE id = 1 \gset
+DELETE FROM wire_long WHERE id = 3 RETURNING note AS gone \gset
+SELECT :'known' AS known, :'note' = repeat('long ', 2000) AS read, :'gone' = repeat('gone ', 2000) AS returned;
+SELECT note FROM wire_long WHERE id = 2;
+
+-- whoever fetches in the server what is on its way to the client gets armour,
+-- and literals as their text
+CREATE FUNCTION pg_temp.fetched(cursor_name refcursor) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	value text;
+BEGIN
+	LOOP
+		FETCH cursor_name INTO value;
+		EXIT WHEN NOT FOUND;
+		RETURN NEXT left(value, 13);
+	END LOOP;
+END $$;
+CREATE FUNCTION pg_temp.executed(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN EXECUTE statement LOOP
+		RETURN NEXT left(r.name, 13);
+	END LOOP;
+END $$;
+BEGIN;
+DECLARE plain SCROLL CURSOR FOR SELECT name FROM wire ORDER BY id;
+DECLARE mixed CURSOR FOR SELECT coalesce(nullif(name, 'Ann'), 'none') FROM wire ORDER BY id;
+DECLARE held CURSOR WITH HOLD FOR SELECT code FROM wire ORDER BY id;
+DECLARE sorted CURSOR FOR SELECT name FROM wire ORDER BY name;
+MOVE 1 IN plain;
+SELECT * FROM pg_temp.fetched('plain');
+FETCH ABSOLUTE 1 IN plain;
+SELECT * FROM pg_temp.fetched('mixed');
+SELECT * FROM pg_temp.fetched('sorted');
+FETCH held;
+COMMIT;
+SELECT * FROM pg_temp.fetched('held');
+FETCH FIRST IN held;
+CLOSE held;
+PREPARE by_id AS SELECT name FROM wire WHERE id = $1;
+EXECUTE by_id(2);
+EXPLAIN (VERBOSE, COSTS OFF) EXECUTE by_id(2);
+SELECT * FROM pg_temp.executed('EXECUTE by_id(2)');
+SELECT 1 AS one \; UPDATE wire SET id = id WHERE id = 2 RETURNING name \; EXECUTE by_id(1);
+
+-- who gets armour, and when
+SET fieldcrypt.output = 'ciphertext';
+SELECT name FROM wire WHERE id = 1 \gset
+SELECT left(:'name', 13) AS armour, length(:'name');
+RESET fieldcrypt.output;
+
+-- parallel workers hand values on
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET enable_hashjoin = off;
+SELECT name FROM wire WHERE id < 3 ORDER BY id;
+SELECT name AS a, name AS b FROM wire ORDER BY name;
+SELECT w.name FROM wire w JOIN wire v ON v.name = w.name AND v.id = w.id ORDER BY v.name;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET enable_hashjoin;
+
+-- a column that was tampered with: damaged, a literal, and one that looks like
+-- the text of a literal
+RESET ROLE;
+CREATE TABLE wire_damaged (id int, name bytea);
+INSERT INTO wire_damaged VALUES (1, '\x0300666768'), (2, '\x000061'), (3, 'text'), (4, 'fieldcrypt:1:text'), (5, '');
+GRANT SELECT ON wire_damaged TO regress_fc_app;
+UPDATE pg_attribute SET (atttypid, atttypmod, attcollation) =
+       (SELECT atttypid, atttypmod, attcollation FROM pg_attribute WHERE attrelid = 'wire'::regclass AND attname = 'name')
+ WHERE attrelid = 'wire_damaged'::regclass AND attname = 'name';
+SET ROLE regress_fc_app;
+SELECT name FROM wire_damaged WHERE id = 1;
+SELECT name FROM wire_damaged WHERE id = 2;
+SELECT name FROM wire_damaged WHERE id = 3;
+SELECT name FROM wire_damaged WHERE id = 4;
+SELECT name FROM wire_damaged WHERE id = 5;
+BEGIN;
+DECLARE c CURSOR FOR SELECT name FROM wire_damaged WHERE id IN (1, 2) ORDER BY id DESC;
+FETCH c;
+FETCH c;
+ROLLBACK;
+
 -- who may not read
 RESET ROLE;
 SET ROLE regress_fc_other;
@@ -101,5 +194,5 @@ RESET fieldcrypt.on_denied;
 RESET ROLE;
 DEALLOCATE ALL;
 DROP VIEW wire_view;
-DROP TABLE wire_made, wire_into, wire_executed, wire, wire_domains;
+DROP TABLE wire_made, wire_into, wire_executed, wire, wire_domains, wire_long, wire_damaged;
 DROP DOMAIN wire_code;

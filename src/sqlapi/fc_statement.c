@@ -26,6 +26,7 @@
 #include "pg/fc_keyring.h"
 #include "sqlapi/fc_hooks.h"
 #include "sqlapi/fc_sqlapi.h"
+#include "sqlapi/fc_wire.h"
 
 /*---- Local variables ----*/
 
@@ -90,6 +91,8 @@ fc_statement_leave(void)
 static void
 statement_run(FC_EXECUTOR_RUN_PARAMS)
 {
+	DestReceiver *dest = queryDesc->dest;
+
 	if (queryDesc->plannedstmt->parallelModeNeeded && OidIsValid(fc_type_oid()))
 	{
 		if (must_run_serially())
@@ -98,6 +101,7 @@ statement_run(FC_EXECUTOR_RUN_PARAMS)
 			mark_parallel(queryDesc);
 	}
 
+	queryDesc->dest = fc_wire_receiver(queryDesc);
 	fc_statement_enter();
 	PG_TRY();
 	{
@@ -108,6 +112,7 @@ statement_run(FC_EXECUTOR_RUN_PARAMS)
 	}
 	PG_FINALLY();
 	{
+		queryDesc->dest = dest;
 		fc_statement_leave();
 	}
 	PG_END_TRY();

@@ -13,12 +13,15 @@
  * told by the text being analysed: it is the string that the server works on,
  * the pointer itself, while every function brings a string of its own.
  *
- * Output columns are wrapped into to_wire(), see fc_wire_type.c.  Sorting and
- * grouping stay with the encrypted value, which becomes a column of its own
- * that the client does not get.  DISTINCT and set operations compare all
- * columns, so there to_wire() is applied in a query around the statement; in
- * grouping sets as well, where PostgreSQL before 18 takes two grouped columns
- * for one that come from the same column, if they stand inside a call.
+ * Plain columns are relabelled as wire_value; other output is wrapped into
+ * to_wire(), see fc_wire_type.c.  Sorting and grouping stay with the encrypted
+ * value, which becomes a column of its own that the client does not get; in
+ * such a query all is wrapped, since to_wire() is computed above a sort, while
+ * a relabelled column would go through it beside the value, or as its key.
+ * DISTINCT and set operations compare all columns, so there all this is done in
+ * a query around the statement; in grouping sets as well, where PostgreSQL
+ * before 18 takes two grouped columns for one that come from the same column,
+ * if they stand inside a call.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,8 +57,8 @@ static bool for_client(const ParseState *pstate);
 static bool sent_by_client(const char *text);
 static const PreparedStatement *executed(const ParseState *pstate);
 static bool described_as_text(const PreparedStatement *prepared);
-static bool has_encrypted(List *targets, const FcWireOids *oids);
-static Expr *wire_expression(Expr *expr, const FcWireOids *oids);
+static bool has_encrypted(List *targets, bool keys, const FcWireOids *oids);
+static Expr *wire_expression(Expr *expr, bool relabels, const FcWireOids *oids);
 static void wire_targets(List **targets, const FcWireOids *oids);
 static void put_query_around(Query *query);
 static bool raise_cte_references(Node *node, void *context);
@@ -103,7 +106,7 @@ describe_columns(Query *query, const FcWireOids *oids)
 {
 	if (query->commandType != CMD_SELECT)
 		wire_targets(&query->returningList, oids);
-	else if (has_encrypted(query->targetList, oids))
+	else if (has_encrypted(query->targetList, false, oids))
 	{
 		if (query->setOperations != NULL || query->distinctClause != NIL ||
 			query->groupingSets != NIL)
@@ -188,9 +191,10 @@ described_as_text(const PreparedStatement *prepared)
 
 /* The expression as the client is to get it; NULL if it stays. */
 static Expr *
-wire_expression(Expr *expr, const FcWireOids *oids)
+wire_expression(Expr *expr, bool relabels, const FcWireOids *oids)
 {
 	Oid			type = exprType((Node *) expr);
+	int32		typmod = exprTypmod((Node *) expr);
 	Oid			collation;
 	Oid			base;
 	bool		array = false;
@@ -198,7 +202,7 @@ wire_expression(Expr *expr, const FcWireOids *oids)
 	/* nothing built in is made of the type */
 	if (type < FirstNormalObjectId)
 		return NULL;
-	base = getBaseType(type);
+	base = getBaseTypeAndTypmod(type, &typmod);
 	if (base != oids->type)
 	{
 		Oid			element = get_element_type(base);
@@ -209,6 +213,11 @@ wire_expression(Expr *expr, const FcWireOids *oids)
 	}
 
 	collation = exprCollation((Node *) expr);
+
+	/* a column of a named key holds no literals */
+	if (relabels && !array && typmod >= 0 && IsA(expr, Var))
+		return (Expr *) makeRelabelType(expr, oids->value, -1, collation, COERCE_IMPLICIT_CAST);
+
 	base = array ? oids->array_type : oids->type;
 	if (type != base)
 		expr = (Expr *) makeRelabelType(expr, base, -1, collation, COERCE_IMPLICIT_CAST);
@@ -218,8 +227,9 @@ wire_expression(Expr *expr, const FcWireOids *oids)
 								 COERCE_EXPLICIT_CALL);
 }
 
+/* Is one of the columns encrypted, or (keys) one that is sorted or grouped by? */
 static bool
-has_encrypted(List *targets, const FcWireOids *oids)
+has_encrypted(List *targets, bool keys, const FcWireOids *oids)
 {
 	ListCell   *cell;
 
@@ -227,7 +237,8 @@ has_encrypted(List *targets, const FcWireOids *oids)
 	{
 		TargetEntry *target = lfirst_node(TargetEntry, cell);
 
-		if (!target->resjunk && wire_expression(target->expr, oids) != NULL)
+		if ((keys ? target->ressortgroupref != 0 : !target->resjunk) &&
+			wire_expression(target->expr, true, oids) != NULL)
 			return true;
 	}
 	return false;
@@ -237,14 +248,18 @@ static void
 wire_targets(List **targets, const FcWireOids *oids)
 {
 	int			count = list_length(*targets);
+	bool		relabels = !has_encrypted(*targets, true, oids);
 	List	   *keys = NIL;
 	ListCell   *cell;
 
 	foreach(cell, *targets)
 	{
 		TargetEntry *target = lfirst_node(TargetEntry, cell);
-		Expr	   *wire = target->resjunk ? NULL : wire_expression(target->expr, oids);
+		Expr	   *wire;
 
+		if (target->resjunk)
+			continue;
+		wire = wire_expression(target->expr, relabels, oids);
 		if (wire == NULL)
 			continue;
 		if (target->ressortgroupref != 0)

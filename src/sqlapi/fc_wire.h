@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_node.h"
 
@@ -18,6 +19,7 @@ typedef struct FcWireOids
 {
 	Oid			type;			/* encrypted_text */
 	Oid			array_type;
+	Oid			value;			/* fieldcrypt.wire_value */
 	Oid			text;			/* fieldcrypt.wire_text */
 	Oid			text_array;		/* fieldcrypt.wire_text_array */
 	Oid			to_text;		/* fieldcrypt.to_wire() of either */
@@ -29,11 +31,22 @@ typedef struct FcWireOids
 /* NULL where the extension is not there, or not whole. */
 extern const FcWireOids *fc_wire_oids(void);
 
-/* One of the two types for the wire, which no column may have. */
+/* One of the types for the wire, which no column may have. */
 extern bool fc_wire_is(Oid type);
 
-/* After CREATE DOMAIN: if it is one of the two, give it its output functions. */
+/* After CREATE DOMAIN: if it is one of them, give it its output functions. */
 extern void fc_wire_domain_made(const CreateDomainStmt *stmt);
+
+/* The armour of a value in wire_value. */
+extern Datum fc_wire_armour(Datum value);
+
+/* ---- fc_wire_dest.c ---- */
+
+/*
+ * Where the rows of a query are to go for the next run: to its own receiver,
+ * or to one that makes armour of values on the way there.
+ */
+extern DestReceiver *fc_wire_receiver(const QueryDesc *queryDesc);
 
 /* ---- fc_wire_params.c ---- */
 

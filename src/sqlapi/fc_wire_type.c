@@ -7,9 +7,17 @@
  * put the plaintext into the result's tuples, and those do not go to the
  * client directly: sorts above them, RETURNING, FETCH, EXECUTE and cursors
  * WITH HOLD collect them in files.  So what stands in the tuples is the
- * armour, under a domain over text whose output functions open it by the
- * rules of encrypted_text's own.  In the protocol a domain goes by its base
- * type, which is all that a client learns.
+ * value, or its armour, under a domain over text whose output functions open
+ * it by the rules of encrypted_text's own.  In the protocol a domain goes by
+ * its base type, which is all that a client learns.
+ *
+ * wire_value is what a column becomes: the value as it is, which costs the
+ * executor nothing, or the armour where rows do not go to the client directly
+ * (fc_wire_dest.c).  What is not plainly armour is a value, and reported if it
+ * is damaged: armour begins with "f", and a value with its suite.
+ *
+ * wire_text is the result of to_wire(), for all that is not a plain column
+ * and may be a literal: armour, or the text of a literal.
  *
  * CREATE DOMAIN copies the output functions of the base type; the utility
  * hook calls fc_wire_domain_made() to set ours, when the extension is made
@@ -17,8 +25,8 @@
  * domains on the functions sees to it that these come first there, and bring
  * the library.  Without them values would show as armour.
  *
- * The domains' CHECK refuses every value: only to_wire() makes one, and only
- * the analysis hook (fc_wire.c) calls it, for what goes to a client.
+ * The domains' CHECK refuses every value: only the analysis hook (fc_wire.c)
+ * makes one, for what goes to a client.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,6 +59,8 @@
 
 PG_FUNCTION_INFO_V1(fc_to_wire);
 PG_FUNCTION_INFO_V1(fc_to_wire_array);
+PG_FUNCTION_INFO_V1(fc_wire_value_out);
+PG_FUNCTION_INFO_V1(fc_wire_value_send);
 PG_FUNCTION_INFO_V1(fc_wire_out);
 PG_FUNCTION_INFO_V1(fc_wire_send);
 PG_FUNCTION_INFO_V1(fc_wire_array_out);
@@ -59,14 +69,36 @@ PG_FUNCTION_INFO_V1(fc_wire_array_send);
 /* Converts one element of an array. */
 typedef text *(*FcElementFunction) (Datum element);
 
+/* The domains, and their output functions. */
+enum
+{
+	WIRE_VALUE,
+	WIRE_TEXT,
+	WIRE_TEXT_ARRAY
+};
+
+static const struct
+{
+	const char *name;
+	const char *out;
+	const char *send;
+}			domains[] =
+{
+	[WIRE_VALUE] = {"wire_value", "wire_value_out", "wire_value_send"},
+	[WIRE_TEXT] = {"wire_text", "wire_out", "wire_send"},
+	[WIRE_TEXT_ARRAY] = {"wire_text_array", "wire_array_out", "wire_array_send"},
+};
+
 /*---- Function declarations ----*/
 
 static text *to_wire(Datum value);
+static text *armour_of(const struct varlena *datum);
+static Datum stored_value(text *wire);
 static text *shown_text(Datum wire);
-static struct varlena *wire_value(const text *wire);
+static struct varlena *from_armour(const text *wire);
 static Datum map_array(Datum source, FcElementFunction function);
 static bool load_oids(FcWireOids *oids, Oid type);
-static Oid	find_domain(Oid schema, const char *name, const char *out);
+static Oid	find_domain(Oid schema, int which);
 static Oid	find_function(const char *name, Oid argument);
 static void depend_on(Oid type, Oid function);
 
@@ -89,12 +121,16 @@ static text *
 to_wire(Datum value)
 {
 	struct varlena *datum = PG_DETOAST_DATUM_PACKED(value);
+
+	return fc_is_literal(datum) ? fc_literal_text(datum) : armour_of(datum);
+}
+
+static text *
+armour_of(const struct varlena *datum)
+{
 	Size		len = VARSIZE_ANY_EXHDR(datum);
 	FcValue		parsed;
 	text	   *result;
-
-	if (fc_is_literal(datum))
-		return fc_literal_text(datum);
 
 	fc_datum_parse(datum, &parsed);
 	result = palloc(VARHDRSZ + FC_ARMOUR_LEN(len));
@@ -103,13 +139,47 @@ to_wire(Datum value)
 	return result;
 }
 
+/*
+ * A column of a named key has no literals; should one ever come, it stays one,
+ * for its text could not be told from a damaged value.
+ */
+Datum
+fc_wire_armour(Datum value)
+{
+	struct varlena *datum = PG_DETOAST_DATUM_PACKED(value);
+
+	return fc_is_literal(datum) ? PointerGetDatum(datum) : PointerGetDatum(armour_of(datum));
+}
+
 /* ---- out of them, to the client ---- */
+
+Datum
+fc_wire_value_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(DirectFunctionCall1(fc_encrypted_text_out,
+										stored_value(PG_GETARG_TEXT_PP(0))));
+}
+
+Datum
+fc_wire_value_send(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(DirectFunctionCall1(fc_encrypted_text_send,
+										stored_value(PG_GETARG_TEXT_PP(0))));
+}
+
+static Datum
+stored_value(text *wire)
+{
+	struct varlena *value = from_armour(wire);
+
+	return PointerGetDatum(value != NULL ? value : wire);
+}
 
 Datum
 fc_wire_out(PG_FUNCTION_ARGS)
 {
 	text	   *wire = PG_GETARG_TEXT_PP(0);
-	struct varlena *value = wire_value(wire);
+	struct varlena *value = from_armour(wire);
 
 	if (value == NULL)
 		PG_RETURN_CSTRING(text_to_cstring(wire));
@@ -120,7 +190,7 @@ Datum
 fc_wire_send(PG_FUNCTION_ARGS)
 {
 	text	   *wire = PG_GETARG_TEXT_PP(0);
-	struct varlena *value = wire_value(wire);
+	struct varlena *value = from_armour(wire);
 	StringInfoData buf;
 
 	if (value != NULL)
@@ -151,9 +221,9 @@ shown_text(Datum wire)
 	return cstring_to_text(DatumGetCString(DirectFunctionCall1(fc_wire_out, wire)));
 }
 
-/* The value whose armour this is, or NULL for the text of a literal. */
+/* The value whose armour this is, or NULL if it is not armour. */
 static struct varlena *
-wire_value(const text *wire)
+from_armour(const text *wire)
 {
 	const char *armour = VARDATA_ANY(wire);
 	Size		len = VARSIZE_ANY_EXHDR(wire);
@@ -230,7 +300,7 @@ fc_wire_is(Oid type)
 
 	if (type < FirstNormalObjectId || (oids = fc_wire_oids()) == NULL)
 		return false;
-	return type == oids->text || type == oids->text_array;
+	return type == oids->value || type == oids->text || type == oids->text_array;
 }
 
 static bool
@@ -242,19 +312,20 @@ load_oids(FcWireOids *oids, Oid type)
 		return false;
 	oids->type = type;
 	oids->array_type = get_array_type(type);
-	oids->text = find_domain(schema, "wire_text", "wire_out");
-	oids->text_array = find_domain(schema, "wire_text_array", "wire_array_out");
+	oids->value = find_domain(schema, WIRE_VALUE);
+	oids->text = find_domain(schema, WIRE_TEXT);
+	oids->text_array = find_domain(schema, WIRE_TEXT_ARRAY);
 	oids->to_text = find_function("to_wire", type);
 	oids->to_text_array = find_function("to_wire", oids->array_type);
-	return OidIsValid(oids->text) && OidIsValid(oids->text_array) &&
+	return OidIsValid(oids->value) && OidIsValid(oids->text) && OidIsValid(oids->text_array) &&
 		OidIsValid(oids->to_text) && OidIsValid(oids->to_text_array);
 }
 
 /* The domain, if it has our output functions. */
 static Oid
-find_domain(Oid schema, const char *name, const char *out)
+find_domain(Oid schema, int which)
 {
-	HeapTuple	tuple = SearchSysCache2(TYPENAMENSP, CStringGetDatum(name),
+	HeapTuple	tuple = SearchSysCache2(TYPENAMENSP, CStringGetDatum(domains[which].name),
 										ObjectIdGetDatum(schema));
 	Oid			found = InvalidOid;
 
@@ -263,7 +334,7 @@ find_domain(Oid schema, const char *name, const char *out)
 		Form_pg_type form = (Form_pg_type) GETSTRUCT(tuple);
 
 		if (form->typtype == TYPTYPE_DOMAIN &&
-			form->typoutput == find_function(out, form->typbasetype))
+			form->typoutput == find_function(domains[which].out, form->typbasetype))
 			found = form->oid;
 		ReleaseSysCache(tuple);
 	}
@@ -282,15 +353,15 @@ fc_wire_domain_made(const CreateDomainStmt *stmt)
 {
 	char	   *schema;
 	char	   *name;
-	bool		array;
+	int			which = 0;
 	Relation	catalog;
 	HeapTuple	tuple;
 	Form_pg_type form;
 
 	DeconstructQualifiedName(stmt->domainname, &schema, &name);
-	array = strcmp(name, "wire_text_array") == 0;
-	if (schema == NULL || strcmp(schema, "fieldcrypt") != 0 ||
-		(!array && strcmp(name, "wire_text") != 0))
+	while (which < lengthof(domains) && strcmp(name, domains[which].name) != 0)
+		which++;
+	if (schema == NULL || strcmp(schema, "fieldcrypt") != 0 || which == lengthof(domains))
 		return;
 
 	CommandCounterIncrement();
@@ -300,8 +371,8 @@ fc_wire_domain_made(const CreateDomainStmt *stmt)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for domain %s", name);
 	form = (Form_pg_type) GETSTRUCT(tuple);
-	form->typoutput = find_function(array ? "wire_array_out" : "wire_out", form->typbasetype);
-	form->typsend = find_function(array ? "wire_array_send" : "wire_send", form->typbasetype);
+	form->typoutput = find_function(domains[which].out, form->typbasetype);
+	form->typsend = find_function(domains[which].send, form->typbasetype);
 	if (OidIsValid(form->typoutput) && OidIsValid(form->typsend))
 	{
 		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);

@@ -79,9 +79,9 @@ is( sql($new,
 	'so are keys and versions');
 is( sql($new,
 		undef,
-		q{SELECT string_agg(typoutput::text || ' ' || typsend::text, ' ' ORDER BY typname) FROM pg_type WHERE typname IN ('wire_text', 'wire_text_array')}
+		q{SELECT string_agg(typoutput::text || ' ' || typsend::text, ' ' ORDER BY typname) FROM pg_type WHERE typname IN ('wire_text', 'wire_text_array', 'wire_value')}
 	),
-	'fieldcrypt.wire_out fieldcrypt.wire_send fieldcrypt.wire_array_out fieldcrypt.wire_array_send',
+	'fieldcrypt.wire_out fieldcrypt.wire_send fieldcrypt.wire_array_out fieldcrypt.wire_array_send fieldcrypt.wire_value_out fieldcrypt.wire_value_send',
 	'what clients see as text has its output functions');
 is( sql($new, undef,
 		q{SELECT key, grantee, privilege, active FROM fieldcrypt.grants}),

@@ -156,6 +156,45 @@ my $executed = $app->simple('EXECUTE s(2)');
 is_deeply([ $executed->{columns}, $executed->{rows} ],
 	[ [TEXT], [ ['name 2'] ] ], 'EXECUTE');
 
+# A function that fetches from the client's cursor, of SQL or of the protocol,
+# or from what was collected for it, gets armour; the client gets the text of
+# the rows that are left.
+sql($node, 'app', q{
+CREATE FUNCTION fetched(INOUT c refcursor, OUT value text) LANGUAGE plpgsql AS $$
+BEGIN
+	FETCH c INTO value;
+END $$});
+my %portals = (
+	'a query' => 'SELECT name FROM patient ORDER BY id',
+	'RETURNING' => 'UPDATE patient SET name = name RETURNING name',
+	'WITH that modifies data' =>
+	  'WITH u AS (UPDATE patient SET name = name RETURNING name) SELECT name FROM u',
+	'EXECUTE of SQL' => 'EXECUTE all_names',
+	'EXECUTE of the protocol' => 'EXECUTE protocol_names',
+	'FETCH' => 'FETCH ALL FROM all_names',
+);
+$app->simple('PREPARE all_names AS SELECT name FROM patient ORDER BY id');
+$app->prepare('protocol_names', 'SELECT name FROM patient ORDER BY id');
+foreach my $kind (sort keys %portals)
+{
+	my @execute = ('E', "portal\0" . pack('N', 1), 'S', '');
+	my @rows;
+
+	$app->simple('BEGIN; DECLARE all_names CURSOR FOR SELECT name FROM patient ORDER BY id');
+	$app->prepare('', $portals{$kind});
+	$app->send_messages('B', "portal\0\0" . pack('nnn', 0, 0, 0),
+		@execute);
+	push @rows, $app->answer->{rows};
+	my $fetched = $app->simple(q{SELECT value FROM fetched('portal')});
+	like($fetched->{rows}[0][0], qr/^fieldcrypt:1:/, "$kind: armour is fetched")
+	  or diag($fetched->{message});
+	$app->send_messages(@execute);
+	push @rows, $app->answer->{rows};
+	is(join(' ', map { map { $_->[0] } @$_ } @rows) =~ /^name \d name \d$/,
+		1, "$kind: the client gets text");
+	$app->simple('ROLLBACK');
+}
+
 # Parameters that the client leaves undeclared.
 sub parameters_are
 {
