@@ -135,6 +135,14 @@ COMMIT;
 SELECT * FROM pg_temp.fetched('held');
 FETCH FIRST IN held;
 CLOSE held;
+-- row by row, with nothing left of each
+BEGIN;
+DECLARE many CURSOR FOR SELECT name FROM wire, generate_series(1, 4000);
+SELECT count(*) > 10000 AS many FROM pg_temp.fetched('many');
+RESET ROLE;
+SELECT sum(used_bytes) < 500000 AS little FROM pg_backend_memory_contexts WHERE name = 'ExecutorState';
+COMMIT;
+SET ROLE regress_fc_app;
 PREPARE by_id AS SELECT name FROM wire WHERE id = $1;
 EXECUTE by_id(2);
 EXPLAIN (VERBOSE, COSTS OFF) EXECUTE by_id(2);

@@ -112,6 +112,9 @@ statement_run(FC_EXECUTOR_RUN_PARAMS)
 	}
 	PG_FINALLY();
 	{
+		/* a cursor runs many times */
+		if (queryDesc->dest != dest)
+			pfree(queryDesc->dest);
 		queryDesc->dest = dest;
 		fc_statement_leave();
 	}

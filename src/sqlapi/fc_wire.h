@@ -44,7 +44,8 @@ extern Datum fc_wire_armour(Datum value);
 
 /*
  * Where the rows of a query are to go for the next run: to its own receiver,
- * or to one that makes armour of values on the way there.
+ * or to one, to be freed after the run, that makes armour of values on the way
+ * there.
  */
 extern DestReceiver *fc_wire_receiver(const QueryDesc *queryDesc);
 

@@ -24,7 +24,7 @@
 #include "sqlapi/fc_valueio.h"
 #include "sqlapi/fc_wire.h"
 
-/* Lives in the query's memory for one run. */
+/* In the query's memory, for one run. */
 typedef struct ArmourReceiver
 {
 	DestReceiver pub;			/* MUST BE FIRST */
