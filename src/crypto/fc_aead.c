@@ -25,8 +25,8 @@
 
 static FcCipherContext *gcm_context;
 
-static void
-gcm_free(void)
+void
+fc_gcm_discard(void)
 {
 	fc_cipher_free(&fc_algorithms.gcm, gcm_context);
 	gcm_context = NULL;
@@ -42,7 +42,7 @@ gcm_take(const FcSecret *key, const uint8_t *nonce, bool encrypt)
 	if (!fc_algorithms.ready)
 		return NULL;
 	if (nonce == NULL)
-		gcm_free();
+		fc_gcm_discard();
 	if (gcm_context == NULL)
 	{
 		gcm_context = fc_cipher_new(&fc_algorithms.gcm);
@@ -51,7 +51,7 @@ gcm_take(const FcSecret *key, const uint8_t *nonce, bool encrypt)
 	}
 	if (!fc_cipher_start(&fc_algorithms.gcm, gcm_context, encrypt, key, nonce,
 						 nonce != NULL ? FC_GCM_NONCE_BYTES : 0))
-		gcm_free();
+		fc_gcm_discard();
 	return gcm_context;
 }
 
@@ -81,7 +81,7 @@ fc_gcm_seal(const FcSecret *key, uint8_t nonce[FC_GCM_NONCE_BYTES],
 		gcm->get_params(ctx, tag_params) != 1 ||
 		(own_nonce && gcm->get_params(ctx, nonce_params) != 1))
 	{
-		gcm_free();
+		fc_gcm_discard();
 		fc_wipe(out, len);
 		return fc_openssl_failed(FC_ERR_CRYPTO);
 	}
@@ -109,7 +109,7 @@ fc_gcm_open(const FcSecret *key, const uint8_t nonce[FC_GCM_NONCE_BYTES],
 		!fc_cipher_update(gcm, ctx, out, in, len) ||
 		gcm->set_params(ctx, tag_params) != 1)
 	{
-		gcm_free();
+		fc_gcm_discard();
 		goto failed;
 	}
 	if (!fc_cipher_final(gcm, ctx))
@@ -122,12 +122,6 @@ fc_gcm_open(const FcSecret *key, const uint8_t nonce[FC_GCM_NONCE_BYTES],
 failed:
 	fc_wipe(out, len);
 	return fc_openssl_failed(FC_ERR_CRYPTO);
-}
-
-void
-fc_gcm_discard(void)
-{
-	gcm_free();
 }
 
 /*

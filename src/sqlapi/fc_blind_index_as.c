@@ -110,8 +110,7 @@ tags_of_value(const struct varlena *value, const Versions *versions, Datum *tags
 	}
 	plain = fc_decrypt_datum(value);
 	tags_of_text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain), versions, tags);
-	fc_wipe(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
-	pfree(plain);
+	fc_free_plain(plain);
 }
 
 Datum

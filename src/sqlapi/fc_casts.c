@@ -16,7 +16,6 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "base/fc_secret.h"
 #include "pg/fc_compat.h"
 #include "pg/fc_guc.h"
 #include "sqlapi/fc_valueio.h"
@@ -116,8 +115,7 @@ fc_encrypted_text_to_name(PG_FUNCTION_ARGS)
 	result = palloc0(NAMEDATALEN);
 	memcpy(NameStr(*result), VARDATA_ANY(shown), len);
 
-	fc_wipe(VARDATA_ANY(shown), VARSIZE_ANY_EXHDR(shown));
-	pfree(shown);
+	fc_free_plain(shown);
 	PG_RETURN_NAME(result);
 }
 

@@ -17,7 +17,6 @@
 #include "replication/logicalworker.h"
 #include "storage/lmgr.h"
 
-#include "base/fc_secret.h"
 #include "pg/fc_compat.h"
 #include "sqlapi/fc_valueio.h"
 
@@ -121,8 +120,7 @@ reencrypt(const struct varlena *datum, int32 typmod)
 	}
 	PG_FINALLY();
 	{
-		fc_wipe(VARDATA_ANY(plain), len);
-		pfree(plain);
+		fc_free_plain(plain);
 	}
 	PG_END_TRY();
 	return result;

@@ -19,9 +19,9 @@
 #include "utils/fmgrprotos.h"
 #include "utils/uuid.h"
 
-#include "base/fc_secret.h"
 #include "pg/fc_compat.h"
 #include "sqlapi/fc_folded.h"
+#include "sqlapi/fc_sqlapi.h"
 
 PG_FUNCTION_INFO_V1(fc_blind_index_unlisted);
 
@@ -94,8 +94,7 @@ fc_folded_done(FcFoldedText *folded)
 {
 	if (folded->owned == NULL)
 		return;
-	fc_wipe(VARDATA_ANY(folded->owned), VARSIZE_ANY_EXHDR(folded->owned));
-	pfree(folded->owned);
+	fc_free_plain(folded->owned);
 	folded->owned = NULL;
 }
 

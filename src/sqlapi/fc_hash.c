@@ -101,8 +101,7 @@ hash_value(FunctionCallInfo fcinfo, uint64 seed)
 	{
 		plain = fc_decrypt_datum(value);
 		hash = hash_plain(plain, PG_GET_COLLATION(), seed);
-		fc_wipe(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
-		pfree(plain);
+		fc_free_plain(plain);
 	}
 	PG_FREE_IF_COPY(value, 0);
 	return hash;

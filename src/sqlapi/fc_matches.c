@@ -70,8 +70,7 @@ fc_matches(PG_FUNCTION_ARGS)
 
 		fc_tag_text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain), prefix, header.mode,
 					FC_PRIV_DECRYPT, 0, tag);
-		fc_wipe(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
-		pfree(plain);
+		fc_free_plain(plain);
 	}
 	PG_RETURN_BOOL(fc_equal_ct(tag, wanted, FC_TAG_BYTES));
 }

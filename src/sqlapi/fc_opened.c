@@ -35,13 +35,6 @@
 #define BYTES_PER_SLOT 128
 #define SLOTS_PER_ENTRY 16
 
-/*
- * Places that are remembered.  The merge of a sort keeps its tuples in slots
- * of 1 kB side by side, one per run, so they do not share one of these.
- */
-#define PLACES 64				/* a power of two */
-#define PLACE_OF(at) (((uintptr_t) (at) >> 10) & (PLACES - 1))
-
 typedef struct FcOpened
 {
 	text	   *plain;
@@ -137,8 +130,8 @@ fc_opened_text_at(FcOpenedCache *cache, const struct varlena *value, const void 
 
 	check_owner(cache);
 	if (cache->places == NULL)
-		cache->places = MemoryContextAllocZero(cache->context, PLACES * sizeof(FcOpened *));
-	place = &cache->places[PLACE_OF(at)];
+		cache->places = MemoryContextAllocZero(cache->context, FC_PLACES * sizeof(FcOpened *));
+	place = &cache->places[FC_PLACE_OF(at)];
 	if (is_value(*place, (const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)))
 	{
 		cache->last = *place;
@@ -153,7 +146,7 @@ fc_opened_text_at(FcOpenedCache *cache, const struct varlena *value, const void 
 	if (*place != NULL)
 		(*place)->at = NULL;
 	if (cache->last->at != NULL)
-		cache->places[PLACE_OF(cache->last->at)] = NULL;
+		cache->places[FC_PLACE_OF(cache->last->at)] = NULL;
 	cache->last->at = at;
 	*place = cache->last;
 	return plain;
@@ -212,7 +205,7 @@ drop_entry(FcOpenedCache *cache, FcOpened **slot)
 	cache->used -= entry->charged;
 	cache->nentries--;
 	if (entry->at != NULL)
-		cache->places[PLACE_OF(entry->at)] = NULL;
+		cache->places[FC_PLACE_OF(entry->at)] = NULL;
 	fc_wipe(entry->plain, VARSIZE(entry->plain));
 	pfree(entry->plain);
 	pfree(entry);

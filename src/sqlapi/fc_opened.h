@@ -26,6 +26,13 @@ typedef struct FcOpenedCache FcOpenedCache;
 /* Opens a detoasted datum, as fc_decrypt_datum() does, or throws. */
 typedef text *(*FcOpener)(const struct varlena *datum);
 
+/*
+ * Places that are remembered.  The merge of a sort keeps its tuples in slots
+ * of 1 kB side by side, one per run, so they do not share one of these.
+ */
+#define FC_PLACES 64			/* a power of two */
+#define FC_PLACE_OF(at) (((uintptr_t) (at) >> 10) & (FC_PLACES - 1))
+
 /* limit: bytes that it holds, but for the two values last asked for. */
 extern FcOpenedCache *fc_opened_create(MemoryContext context, Size limit, FcOpener opener);
 

@@ -10,7 +10,6 @@
 
 #include "utils/fmgrprotos.h"
 
-#include "base/fc_secret.h"
 #include "pg/fc_compat.h"
 #include "sqlapi/fc_valueio.h"
 
@@ -34,8 +33,7 @@ matches(FunctionCallInfo fcinfo, PGFunction match)
 															  PointerGetDatum(plain),
 															  PG_GETARG_DATUM(1)));
 
-	fc_wipe(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
-	pfree(plain);
+	fc_free_plain(plain);
 	PG_FREE_IF_COPY(value, 0);
 	return result;
 }
@@ -103,8 +101,7 @@ fc_et_string_agg_transfn(PG_FUNCTION_ARGS)
 	state = string_agg_transfn(fcinfo);
 	if (plain != NULL)
 	{
-		fc_wipe(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
-		pfree(plain);
+		fc_free_plain(plain);
 	}
 	return state;
 }

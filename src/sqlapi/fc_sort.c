@@ -151,8 +151,7 @@ sort_abbreviate(Datum original, SortSupport ssup)
 	text	   *plain = sort->opener(value);
 	Datum		key = ring_intern(sort, plain);
 
-	fc_wipe(VARDATA(plain), VARSIZE(plain) - VARHDRSZ);
-	pfree(plain);
+	fc_free_plain(plain);
 	if ((Pointer) value != DatumGetPointer(original))
 		pfree(value);
 	return key;

@@ -69,12 +69,8 @@ static uint64 last_key = 0;
 
 /*
  * Texts of the copies that are compared next, in buffers that are used again
- * and again.  The merge of a sort keeps its tuples side by side, one per run,
- * in slots of 1 kB.
+ * and again.
  */
-#define PLACES 64				/* a power of two */
-#define PLACE_OF(at) (((uintptr_t) (at) >> 10) & (PLACES - 1))
-
 typedef struct OpenedCopy
 {
 	uint64		number;			/* 0 if there is none */
@@ -87,7 +83,7 @@ struct FcCopyCache
 	MemoryContext context;
 	MemoryContextCallback on_reset;
 	OpenedCopy *last;			/* returned last */
-	OpenedCopy	opened[PLACES + 1]; /* one for two that have the same place */
+	OpenedCopy	opened[FC_PLACES + 1]; /* one for two that have the same place */
 };
 
 /*---- Function declarations ----*/
@@ -112,6 +108,7 @@ fc_sort_copy(PG_FUNCTION_ARGS)
 	struct varlena *datum;
 	text	   *plain;
 	Size		len;
+	uint64		number;
 	FcStatus	status;
 
 	if (VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value)))
@@ -127,12 +124,11 @@ fc_sort_copy(PG_FUNCTION_ARGS)
 	datum = PG_DETOAST_DATUM_PACKED(value);
 	plain = fc_decrypt_datum(datum);
 	len = VARSIZE_ANY_EXHDR(plain);
-	copy = make_copy(key->key << KEY_SHIFT | key->next, len);
-	status = fc_ephemeral_apply(&key->cipher, key->key << KEY_SHIFT | key->next++,
-								(uint8 *) VARDATA_ANY(plain), len,
+	number = key->key << KEY_SHIFT | key->next++;
+	copy = make_copy(number, len);
+	status = fc_ephemeral_apply(&key->cipher, number, (uint8 *) VARDATA_ANY(plain), len,
 								(uint8 *) VARDATA(copy) + NUMBER_BYTES);
-	fc_wipe(VARDATA_ANY(plain), len);
-	pfree(plain);
+	fc_free_plain(plain);
 	if (status != FC_OK)
 		fc_report_internal(status);
 	PG_RETURN_POINTER(copy);
@@ -265,12 +261,12 @@ fc_copy_text(FcCopyCache *cache, const struct varlena *copy, const void *at)
 {
 	uint64		number = number_of(copy);
 	Size		size = VARSIZE_ANY_EXHDR(copy) - NUMBER_BYTES + VARHDRSZ;
-	OpenedCopy *opened = &cache->opened[PLACE_OF(at)];
+	OpenedCopy *opened = &cache->opened[FC_PLACE_OF(at)];
 
 	if (number == 0)
 		return NULL;
 	if (opened == cache->last && opened->number != number)
-		opened = &cache->opened[PLACES];
+		opened = &cache->opened[FC_PLACES];
 	cache->last = opened;
 	if (opened->number == number)
 		return opened->plain;
@@ -299,7 +295,7 @@ cache_wipe(void *arg)
 {
 	FcCopyCache *cache = (FcCopyCache *) arg;
 
-	for (int i = 0; i <= PLACES; i++)
+	for (int i = 0; i <= FC_PLACES; i++)
 	{
 		if (cache->opened[i].plain != NULL)
 			fc_wipe(cache->opened[i].plain, cache->opened[i].size);
@@ -349,10 +345,8 @@ compare(FunctionCallInfo fcinfo)
 	int			result = varstr_cmp(VARDATA_ANY(a), VARSIZE_ANY_EXHDR(a),
 									VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b), PG_GET_COLLATION());
 
-	fc_wipe(VARDATA_ANY(a), VARSIZE_ANY_EXHDR(a));
-	fc_wipe(VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b));
-	pfree(a);
-	pfree(b);
+	fc_free_plain(a);
+	fc_free_plain(b);
 	return result;
 }
 

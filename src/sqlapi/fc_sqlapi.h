@@ -13,6 +13,7 @@
 
 #include "fmgr.h"
 
+#include "base/fc_secret.h"
 #include "crypto/fc_envelope.h"
 #include "pg/fc_keyring.h"
 
@@ -100,6 +101,14 @@ extern struct varlena *fc_encrypt_text(const char *text, Size len, int32 typmod)
 
 /* The text of a value in the server encoding; needs decrypt on its key. */
 extern text *fc_decrypt_datum(const struct varlena *datum);
+
+/* Wipe and free such a text. */
+static inline void
+fc_free_plain(text *plain)
+{
+	fc_wipe(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	pfree(plain);
+}
 
 /* The armour of a value, NUL-terminated, palloc'd. */
 extern char *fc_datum_armour(const struct varlena *datum);
