@@ -15,6 +15,7 @@
 
 #include "base/fc_secret.h"
 #include "crypto/fc_envelope.h"
+#include "pg/fc_compat.h"
 #include "pg/fc_keyring.h"
 
 /* ---- fc_typmod.c ---- */
